@@ -1,0 +1,78 @@
+"""The command line: parses, calls the library and prints. Installed as ``stirdata.cli``."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from stirdata import __version__
+from stirdata.errors import SourceUnavailableError, StirdataError
+
+from .lazy import LazyGroup
+
+DONE, NO, WRONG, UNAVAILABLE, FAULT, INTERRUPTED = 0, 1, 2, 3, 70, 130
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    the answer is no: verification failed
+  2    wrong usage or bad input
+  3    a source or the network is unavailable
+  70   a fault of stirdata itself
+  130  interrupted
+"""
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_in=__name__,
+    lazy_commands={
+        "generate": ("generate", "Make a dataset from its published recipe."),
+        "verify": ("verify", "Prove what a dataset is: every hash, and whether it is a published one."),
+        "convert": ("convert", "Write a dataset in another format, with the same content."),
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+@click.version_option(__version__, prog_name="stirdata")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Make, check and load the benchmark data of scale in vision."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with one of the documented codes."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = cli.main(arguments, prog_name="stirdata", standalone_mode=False)
+    except BaseException as error:
+        if "--debug" in arguments and isinstance(error, Exception):
+            traceback.print_exc()
+        code = _explain(error)
+    sys.exit(code if isinstance(code, int) else DONE)
+
+
+def _explain(error: BaseException) -> int:
+    """Print what went wrong for the person at the terminal; return the exit code."""
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        click.echo("stirdata: interrupted; nothing half-written is left", err=True)
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        error.show()
+        return WRONG
+    if isinstance(error, StirdataError):
+        click.echo(f"stirdata: {error}", err=True)
+        return UNAVAILABLE if isinstance(error, SourceUnavailableError) else WRONG
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()  # who read our output has gone; there is nobody to tell
+        return DONE
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else WRONG
+    click.echo(
+        f"stirdata: a fault of stirdata itself: {type(error).__name__}: {error}\n"
+        "  next:     run again as stirdata --debug …, and report what it shows",
+        err=True,
+    )
+    return FAULT

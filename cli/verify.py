@@ -1,0 +1,76 @@
+"""``stirdata verify``: prove what a dataset is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stirdata.errors import StirdataError
+
+from . import options
+
+if TYPE_CHECKING:
+    from stirdata.verification import Report
+
+
+@click.command("verify")
+@click.argument("paths", nargs=-1, required=True, type=options.FOLDER, metavar="PATH...")
+@click.option(
+    "--as",
+    "as_dataset",
+    type=click.Choice(["mnist-scale"]),
+    help="Ask whether it is one of the published realizations; needs no manifest.",
+)
+@options.workers
+@options.as_json
+@options.quiet
+def command(
+    paths: tuple[Path, ...], as_dataset: str | None, workers: int | None, as_json: bool, quiet: bool
+) -> None:
+    """Recompute every hash of a dataset and compare it with its manifest.
+
+    PATH is a .h5 or .npz file, the folder of a PNG tree, a manifest, or a folder of such outputs. What
+    is missing, extra or different is listed. Where the dataset is one of the six published
+    realizations of MNIST-scale, the answer says so; a PNG tree with the right pixels from another PNG
+    encoder is told apart from a wrong one.
+
+    The exit code is 0 if everything is right, 1 if something differs, 2 if it cannot be told.
+    """
+    from stirdata.executors import processes
+    from stirdata.progress import bar
+    from stirdata.verification import outputs_below, verify
+
+    reports, failures = [], []
+    with (
+        processes(options.worker_count(workers)) as executor,
+        bar(None, "verify", "image", quiet=quiet) as shown,
+    ):
+        for path in paths:
+            try:
+                for output in outputs_below(path):
+                    report = verify(output, as_dataset=as_dataset, executor=executor, advance=shown.advance)
+                    reports.append(report)
+                    if not as_json:
+                        _print(report)
+            except StirdataError as error:
+                failures.append(error)
+                click.echo(f"stirdata: {error}", err=True)
+    if as_json:
+        click.echo(json.dumps({"reports": [report.as_json() for report in reports]}))
+    if failures:
+        raise SystemExit(2)
+    if not all(report.ok for report in reports):
+        raise SystemExit(1)
+
+
+def _print(report: Report) -> None:
+    click.echo(f"{'ok' if report.ok else 'FAILED'}: {report.path}")
+    if report.root:
+        click.echo(f"  root digest {report.root}")
+    if report.identity:
+        click.echo(f"  {report.identity.sentence()}")
+    for finding in report.findings:
+        click.echo(f"  {finding.sentence()}")

@@ -1,0 +1,34 @@
+"""Make, check and load the benchmark data of scale in vision.
+
+The public names are resolved on first use, so that ``import stirdata`` (and with it the command
+line) loads neither NumPy nor h5py nor torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stirdata.datasets.mnist_scale import MNISTScale as MNISTScale
+    from stirdata.errors import StirdataError as StirdataError
+
+__version__ = "0.1.0"
+
+_HOME_OF_NAME = {
+    "MNISTScale": "stirdata.datasets.mnist_scale",
+    "StirdataError": "stirdata.errors",
+}
+
+__all__ = ["MNISTScale", "StirdataError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that defines a public name when the name is first asked for."""
+    if name not in _HOME_OF_NAME:
+        raise AttributeError(f"module 'stirdata' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF_NAME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,196 @@
+"""Writing files and folders so that there is the old one or the new one, never half of one.
+
+Output is written under a temporary name beside its target, flushed to disk and renamed. A lock file
+keeps two processes from writing the same target at once; whatever a killed process left under the
+temporary name is removed by the next one that holds the lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stirdata.errors import StirdataError, TargetError, TargetExistsError
+
+_REASONS = {
+    errno.ENOSPC: "free some space or choose another folder",
+    errno.EDQUOT: "your quota on this disk is used up: free some space or choose another folder",
+    errno.EACCES: "choose a folder you may write to",
+    errno.EPERM: "choose a folder you may write to",
+    errno.EROFS: "this disk is read-only: choose another folder",
+    errno.ENOTDIR: "a part of the path is a file: choose another folder",
+    errno.EEXIST: "a part of the path is a file: choose another folder",
+}
+
+
+@contextmanager
+def locked(target: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock of a target while the body runs; create its parent folders.
+
+    Args:
+        target: The file or folder about to be written. The lock is ``.<name>.lock`` beside it and is
+            removed afterwards.
+        waiting: Called once if another process holds the lock.
+
+    Raises:
+        TargetError: The folder cannot be created or written to.
+    """
+    from filelock import FileLock, Timeout
+
+    with _target_errors(target), _parents(target):
+        lock = FileLock(_beside(target, "lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting is not None:
+                waiting()
+            lock.acquire()
+        try:
+            yield
+        finally:
+            # Unlinking while holding is safe: who opened the old inode finds it without a name and
+            # starts over (filelock >= 3.24). Windows removes it on release.
+            with suppress(OSError):
+                _beside(target, "lock").unlink()
+            lock.release()
+
+
+@contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """Yield a temporary path to write; rename it to ``target`` when the body succeeds.
+
+    Args:
+        target: Replaced atomically if it exists. Hold :func:`locked` on it.
+
+    Raises:
+        TargetError: The file cannot be written.
+    """
+    partial = _beside(target, "partial")
+    _remove(partial)
+    with _target_errors(target):
+        try:
+            yield partial
+            flush(partial)
+            partial.replace(target)
+            flush(target.parent)
+        finally:
+            _remove(partial)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill; rename it to ``target`` when the body succeeds.
+
+    A folder cannot replace another in one step everywhere, so an existing target is renamed aside
+    first and brought back if the second rename fails or was never reached.
+
+    Raises:
+        TargetError: The folder cannot be written.
+    """
+    partial = _beside(target, "partial")
+    with _target_errors(target):
+        restore_folder(target)
+        _remove(partial)
+        try:
+            partial.mkdir()
+            yield partial
+            _flush_everything(partial)
+            _exchange(partial, target)
+        finally:
+            _remove(partial)
+
+
+def restore_folder(target: Path) -> None:
+    """Bring back a folder whose replacement was killed between its two renames; hold the lock."""
+    aside = _beside(target, "replaced")
+    if aside.exists() and not target.exists():
+        aside.rename(target)
+    _remove(aside)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Replace a small file atomically by UTF-8 text, whose line ends are kept as they are."""
+    with new_file(target) as partial:
+        partial.write_bytes(text.encode())
+
+
+def _exchange(partial: Path, target: Path) -> None:
+    aside = _beside(target, "replaced")
+    if target.exists():
+        target.rename(aside)
+    try:
+        partial.rename(target)
+    except OSError:
+        restore_folder(target)
+        raise
+    flush(target.parent)
+    _remove(aside)
+
+
+def _beside(target: Path, purpose: str) -> Path:
+    return target.with_name(f".{target.name}.{purpose}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Bring a file's or folder's content safely to the disk."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot open folders, and journals renames itself
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_everything(folder: Path) -> None:
+    """Flush a whole tree: one call for the file system where there is one, else file by file."""
+    if hasattr(os, "sync"):
+        os.sync()
+        return
+    for path in folder.rglob("*"):
+        if path.is_file():
+            flush(path)
+
+
+@contextmanager
+def _parents(target: Path) -> Iterator[None]:
+    """Create the folders above a target; take the new ones away again if the body fails."""
+    missing = [folder for folder in target.parents if not folder.exists()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+@contextmanager
+def _target_errors(target: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into an error that says which output and what to do."""
+    try:
+        yield
+    except StirdataError:
+        raise
+    except OSError as error:
+        raise _as_target_error(target, error) from error
+
+
+def _as_target_error(target: Path, error: OSError) -> StirdataError:
+    if isinstance(error, FileExistsError) and target.exists():
+        return TargetExistsError("the output exists already", where=target, hint="use --force to replace it")
+    reason = error.strerror or str(error)
+    hint = _REASONS.get(error.errno or 0, "check the disk and the path")
+    return TargetError("the output cannot be written", where=target, got=reason, hint=hint)

@@ -1,0 +1,1 @@
+"""Datasets for training code: arrays and tensors from files."""

@@ -1,0 +1,323 @@
+"""Loading MNIST-scale for training and evaluation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stirdata.datasets.tensors import checked_device, doubled, to_float
+from stirdata.errors import FormatError, MissingFileError, ParameterError
+from stirdata.executors import threads
+from stirdata.manifest import load as load_manifest
+from stirdata.manifest import manifest_path
+from stirdata.sources.digits import CLASS_NAMES
+from stirdata.storage import mnist_scale as storage
+from stirdata.storage import png_tree
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+SPLITS = ("train", "val", "test")
+MEAN = 0.0607
+STD = 0.2161
+"""Of the training images in [0, 1]. Source: the training scripts published with arXiv 1910.11093."""
+
+_READING_THREADS = 16  # PNG files are read while the disk is waited for, so more than cores
+
+
+class MNISTScale:
+    """One realization of MNIST-scale, from any of the formats that stirdata writes.
+
+    A file is opened when its first array is asked for, and no file stays open: objects can be pickled
+    and used in worker processes.
+
+    Args:
+        path_or_root: A .h5 or .npz file; the folder of a PNG tree (also one that the original script
+            made); or a folder that holds ``MNIST_scale/seed_<seed>/…``, or that ``MNIST_scale`` folder.
+        seed: Which realization, below a folder of several.
+        min_scale: Smallest scale factor of the realization, below a folder of several.
+        max_scale: Largest scale factor of the realization, below a folder of several.
+
+    Raises:
+        MissingFileError: There is no such realization.
+        FormatError: The file is of no known kind.
+
+    Source: arXiv 1910.11093, section 6.1.
+
+    Example:
+        >>> dataset = MNISTScale("data", seed=0)  # doctest: +SKIP
+        >>> images, labels = dataset.to_torch("train", device="cuda", normalize=True)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        path_or_root: str | os.PathLike[str],
+        seed: int = 0,
+        min_scale: float = 0.3,
+        max_scale: float = 1.0,
+    ) -> None:
+        self.path = _locate(Path(path_or_root), seed, min_scale, max_scale)
+        self._form = storage.format_of(self.path)
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._check()
+
+    @property
+    def labeldata(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the labels."""
+        return CLASS_NAMES
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the realization is: title, recipe, seed, scales, source, license, citation.
+
+        Read from the manifest, else from the file itself; a PNG tree without manifest has nothing but
+        its title.
+        """
+        try:
+            manifest = load_manifest(manifest_path(self.path))
+        except MissingFileError:
+            return {"title": "MNIST-scale", **storage.load_attributes(self.path)}
+        description = storage.Description(
+            manifest.recipe,
+            manifest.seed,
+            manifest.parameters,
+            manifest.sources,
+            manifest.license,
+            manifest.citation,
+        )
+        return {**description.attributes(), "root": manifest.root}
+
+    def __len__(self) -> int:
+        """Return the number of images in all splits."""
+        return sum(len(self._array(split, "labels")) for split in SPLITS)
+
+    def __repr__(self) -> str:
+        return f"MNISTScale({str(self.path)!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The arrays are read again where the object arrives: cheaper than sending them along.
+        return {**self.__dict__, "_arrays": {}}
+
+    def to_numpy(
+        self, split: str, *, size: int = 28, normalize: bool = False
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return a split as arrays, with the values of :meth:`to_torch`.
+
+        Args:
+            split: ``train``, ``val`` (or ``valid``) or ``test``.
+            size: 28, or 56 for every pixel doubled.
+            normalize: Subtract the mean 0.0607 and divide by the standard deviation 0.2161.
+
+        Returns:
+            Images float32 (N, 1, size, size), in [0, 1] unless normalised; labels int64 (N,).
+        """
+        images, labels = self.to_torch(split, size=size, normalize=normalize)
+        return images.numpy(), labels.numpy()
+
+    def to_torch(
+        self, split: str, device: Any = None, *, size: int = 28, normalize: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return a split as tensors on a device; uint8 goes there and is converted there.
+
+        Args:
+            split: ``train``, ``val`` (or ``valid``) or ``test``.
+            device: Of torch; None is the CPU.
+            size: 28, or 56 for every pixel doubled (the paper's second regime).
+            normalize: Subtract the mean 0.0607 and divide by the standard deviation 0.2161.
+
+        Returns:
+            Images float32 (N, 1, size, size), in [0, 1] unless normalised, the same bits on every
+            device; labels int64 (N,).
+
+        Raises:
+            ParameterError: Unknown split, size or device.
+            FormatError: The file is damaged.
+
+        Source: arXiv 1910.11093, Table 2.
+        """
+        import torch
+
+        _check_size(size)
+        place = checked_device(device)
+        images = torch.from_numpy(self._array(split, "images")).to(place)[:, None]
+        labels = torch.tensor(self._array(split, "labels"), device=place)
+        if size == 56:
+            images = doubled(images)
+        return (to_float(images, MEAN, STD) if normalize else to_float(images)), labels
+
+    def images(self, split: str) -> NDArray[np.uint8]:
+        """Return the stored images of a split: uint8 (N, 28, 28), read-only."""
+        return _read_only(self._array(split, "images"))
+
+    def labels(self, split: str) -> NDArray[np.int64]:
+        """Return the labels of a split: int64 (N,), read-only."""
+        return _read_only(self._array(split, "labels"))
+
+    def get_latents(self, split: str) -> NDArray[np.float64]:
+        """Return the scale factor of every image of a split: float64 (N,), read-only.
+
+        Raises:
+            FormatError: The files do not hold them (a PNG tree without ``scales.csv``).
+        """
+        return _read_only(self._array(split, "scales"))
+
+    def source_index(self, split: str) -> NDArray[np.int32]:
+        """Return the position of every image's digit among the 70,000 of the source: int32 (N,), read-only.
+
+        Raises:
+            FormatError: The files do not hold them (a PNG tree without ``scales.csv``).
+        """
+        return _read_only(self._array(split, "source_index"))
+
+    def view(
+        self,
+        split: str,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[int], Any] | None = None,
+    ) -> MNISTScaleView:
+        """Return a split as a map-style dataset for :class:`torch.utils.data.DataLoader`.
+
+        Args:
+            split: ``train``, ``val`` (or ``valid``) or ``test``.
+            transform: Gets each image as a Pillow image of mode L, 28 x 28, as torchvision's data sets
+                hand theirs out. Without one, images are float32 tensors (1, 28, 28) in [0, 1].
+            target_transform: Gets each label as an int.
+        """
+        return MNISTScaleView(self, _checked_split(split), transform, target_transform)
+
+    def _check(self) -> None:
+        if self._form == "png" and not png_tree.looks_like_tree(self.path):
+            raise MissingFileError(
+                "the folder holds no MNIST-scale",
+                where=self.path,
+                expected="MNIST_scale/seed_<seed>/…, or the folders train, test and val",
+                hint="stirdata generate mnist-scale makes it",
+            )
+
+    def _array(self, split: str, name: str) -> NDArray[Any]:
+        key = f"{_checked_split(split)}/{name}"
+        if key not in self._arrays:
+            self._read(key)
+        return self._arrays[key]
+
+    def _read(self, key: str) -> None:
+        """Read one array, or the whole of a PNG tree, which has to be read whole."""
+        with threads(_READING_THREADS if self._form == "png" else 1) as executor:
+            names = [key] if self._form != "png" else None
+            arrays = {} if names is None and self._arrays else storage.load(self.path, executor, names)
+        for name, array in arrays.items():
+            _check_array(self.path, name, array)
+        self._arrays |= arrays
+        if key not in self._arrays:
+            raise storage.no_scales(self.path, [key])
+
+
+class MNISTScaleView:
+    """A split of :class:`MNISTScale` as a map-style dataset; made by :meth:`MNISTScale.view`.
+
+    Items are pairs of an image and a label. Works with any number of workers, forked or spawned.
+    """
+
+    def __init__(
+        self,
+        dataset: MNISTScale,
+        split: str,
+        transform: Callable[[Any], Any] | None,
+        target_transform: Callable[[int], Any] | None,
+    ) -> None:
+        self.dataset = dataset
+        self.split = split
+        self.transform = transform
+        self.target_transform = target_transform
+
+    def __len__(self) -> int:
+        return len(self.dataset.labels(self.split))
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image = self.dataset.images(self.split)[index]
+        label = int(self.dataset.labels(self.split)[index])
+        target = label if self.target_transform is None else self.target_transform(label)
+        return self._transformed(image), target
+
+    def _transformed(self, image: NDArray[np.uint8]) -> Any:
+        import torch
+
+        if self.transform is None:
+            return to_float(torch.tensor(image)[None])
+        from PIL import Image
+
+        return self.transform(Image.fromarray(image))
+
+
+def _locate(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:
+    """Return the file or folder of a realization that a path names directly or by a root."""
+    if not path.exists():
+        raise MissingFileError(
+            "there is no such file or folder",
+            where=path,
+            hint=f"stirdata generate mnist-scale --seed {seed} --out DIR makes it",
+        )
+    if path.is_file() or png_tree.looks_like_tree(path):
+        return path
+    root = path.parent if path.name == "MNIST_scale" else path
+    candidates = [storage.target_path(root, seed, min_scale, max_scale, form) for form in storage.FORMATS]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    raise MissingFileError(
+        "there is no such realization of MNIST-scale",
+        where=path,
+        expected=" or ".join(str(candidate) for candidate in candidates),
+        got=_seeds_below(root),
+        hint=f"stirdata generate mnist-scale --seed {seed} --out {root} makes it",
+    )
+
+
+def _seeds_below(root: Path) -> str:
+    found = sorted(path.name for path in (root / "MNIST_scale").glob("seed_*/scale_*"))
+    seeds = sorted(path.name for path in (root / "MNIST_scale").glob("seed_*"))
+    return f"{', '.join(seeds)} with {', '.join(sorted(set(found)))}" if seeds else "no realization at all"
+
+
+def _checked_split(split: str) -> str:
+    name = "val" if split == "valid" else split
+    if name not in SPLITS:
+        raise ParameterError("unknown split", where="split", expected=", ".join(SPLITS), got=repr(split))
+    return name
+
+
+def _check_size(size: int) -> None:
+    if size not in (28, 56):
+        raise ParameterError("unknown image size", where="size", expected="28 or 56", got=size)
+
+
+def _check_array(path: Path, name: str, array: NDArray[Any]) -> None:
+    """Raise FormatError unless an array has the type and shape that the format promises."""
+    kind = name.partition("/")[2]
+    dtype, shape = {
+        "images": ("uint8", (len(array), 28, 28)),
+        "labels": ("int64", (len(array),)),
+        "scales": ("float64", (len(array),)),
+        "source_index": ("int32", (len(array),)),
+    }[kind]
+    if array.dtype != dtype or array.shape != shape:
+        raise FormatError(
+            f"the array {name} is not of MNIST-scale",
+            where=path,
+            expected=f"{dtype} {shape}",
+            got=f"{array.dtype} {array.shape}",
+        )
+    if kind == "labels" and len(array) and not 0 <= array.min() <= array.max() < len(CLASS_NAMES):
+        raise FormatError(
+            "labels are out of range", where=path, expected="0 to 9", got=f"{array.min()} to {array.max()}"
+        )
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

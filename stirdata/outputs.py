@@ -1,0 +1,72 @@
+"""Deciding what to do about an output that may exist, and telling what came of it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from stirdata.errors import MissingFileError, StirdataError, TargetExistsError
+from stirdata.manifest import Manifest, load, manifest_path
+from stirdata.storage.mnist_scale import Description
+from stirdata.verification import Identity, verify
+
+_DECISIVE = ("dataset", "recipe", "seed", "parameters", "sources")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One output.
+
+    Attributes:
+        path: Where it is.
+        seed: Of the realization.
+        root: Root digest of its manifest.
+        already_there: It was there before, was what was asked for, and was verified.
+        identity: The published realization that it is, or None.
+    """
+
+    path: Path
+    seed: int
+    root: str
+    already_there: bool
+    identity: Identity | None
+
+
+def standing_outcome(target: Path, wanted: Description, executor: Executor, *, force: bool) -> Outcome | None:
+    """Return an existing output that is what is wanted; None if there is none, or it may be replaced.
+
+    Raises:
+        TargetExistsError: The output exists, is something else, and may not be replaced.
+    """
+    if not target.exists():
+        return None
+    problem: object
+    try:
+        manifest = load(manifest_path(target))
+        problem = _difference(manifest, wanted)
+        if not problem:
+            report = verify(target, executor=executor)
+            if report.ok:
+                return Outcome(target, manifest.seed, manifest.root, True, report.identity)
+            problem = f"it does not verify: {report.findings[0].sentence()}"
+    except MissingFileError:
+        problem = "it has no manifest"
+    except StirdataError as error:
+        problem = error
+    if force:
+        return None
+    raise TargetExistsError(
+        "the output exists and is not what was asked for",
+        where=target,
+        got=problem,
+        hint="use --force to replace it, or choose another output",
+    )
+
+
+def _difference(manifest: Manifest, wanted: Description) -> str:
+    """Say in what a manifest differs from what is wanted; nothing if it does not."""
+    for name in _DECISIVE:
+        if getattr(manifest, name) != getattr(wanted, name):
+            return f"its {name} is {getattr(manifest, name)}, not {getattr(wanted, name)}"
+    return ""

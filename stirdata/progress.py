@@ -1,0 +1,46 @@
+"""Progress bars on standard error, shown only where a person can see them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Progress:
+    """A bar that counts; made by :func:`bar`."""
+
+    def __init__(self, total: int | None, description: str, unit: str, *, quiet: bool) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total,
+            desc=description,
+            unit=unit,
+            unit_scale=unit == "B",
+            disable=quiet or not sys.stderr.isatty(),
+            file=sys.stderr,
+            leave=False,
+        )
+
+    def advance(self, count: int) -> None:
+        """Move the bar on; may be called from any thread."""
+        self._bar.update(count)
+
+    def say(self, text: str) -> None:
+        """Print a message on standard error, above the bar."""
+        self._bar.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+
+@contextmanager
+def bar(total: int | None, description: str, unit: str, *, quiet: bool = False) -> Iterator[Progress]:
+    """Yield a progress bar; it is silent when ``quiet`` or when standard error is not a terminal."""
+    progress = Progress(total, description, unit, quiet=quiet)
+    try:
+        yield progress
+    finally:
+        progress.close()

@@ -1,0 +1,1 @@
+"""What the papers do, to the bit: a recipe opens no socket and writes no file."""

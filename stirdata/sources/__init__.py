@@ -1,0 +1,1 @@
+"""Raw material, read-only: each module knows one origin and no recipe."""

@@ -1,0 +1,80 @@
+"""The synthetic digits, drawn once and then kept in the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stirdata import atomic
+from stirdata.cache import cache_folder
+from stirdata.digest import sha256_of_array
+from stirdata.errors import FormatError, MissingFileError, SourceError, TargetError
+from stirdata.pinned import pinned
+from stirdata.progress import bar
+from stirdata.sources.digits import DigitImages
+from stirdata.storage import npz
+
+
+def load(*, cache: Path | str | None = None, workers: int = 1, quiet: bool = False) -> DigitImages:
+    """Return the 70,000 synthetic digits, from the cache or freshly drawn into it.
+
+    Args:
+        cache: The cache folder; see :func:`stirdata.cache.cache_folder`. If it cannot be written to,
+            the digits are drawn every time.
+        workers: Threads for drawing; the result does not depend on it.
+        quiet: Show no progress bar.
+
+    Returns:
+        Images uint8 (70000, 28, 28), labels uint8 (70000,).
+
+    Raises:
+        SourceError: The digits drawn on this machine are not the pinned ones.
+    """
+    path = cache_folder(cache) / "synthetic" / f"digits-{pinned('synthetic')['version']}.npz"
+    cached = _read(path)
+    if cached is not None:
+        return cached
+    try:
+        with atomic.locked(path):
+            cached = _read(path)  # another process may have drawn them while this one waited
+            if cached is not None:
+                return cached
+            digits = _draw(workers, quiet)
+            with atomic.new_file(path) as partial:
+                npz.write(partial, vars(digits))
+            return digits
+    except TargetError:
+        return _draw(workers, quiet)
+
+
+def describe() -> dict[str, Any]:
+    """Return name, version, hashes of the arrays, license and citation, for manifests."""
+    return {"name": "synthetic", **pinned("synthetic")}
+
+
+def _read(path: Path) -> DigitImages | None:
+    """Return the digits in the cache, or None if they are not there or not the right ones."""
+    try:
+        digits = DigitImages(**npz.read(path, ["images", "labels"]))
+    except (MissingFileError, FormatError):
+        return None
+    return digits if _hashes(digits) == pinned("synthetic")["sha256"] else None
+
+
+def _draw(workers: int, quiet: bool) -> DigitImages:
+    from stirdata.sources import synthetic
+
+    with bar(synthetic.COUNT, "synthetic digits", "image", quiet=quiet) as shown:
+        digits = DigitImages(*synthetic.draw_all(workers, shown.advance))
+    if _hashes(digits) != pinned("synthetic")["sha256"]:
+        raise SourceError(
+            "the synthetic digits drawn on this machine are not the pinned ones",
+            expected=pinned("synthetic")["sha256"],
+            got=_hashes(digits),
+            hint="this machine or its NumPy computes differently; please report it",
+        )
+    return digits
+
+
+def _hashes(digits: DigitImages) -> dict[str, str]:
+    return {name: sha256_of_array(array) for name, array in vars(digits).items()}

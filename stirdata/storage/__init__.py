@@ -1,0 +1,1 @@
+"""Datasets on disk: HDF5, npz and PNG trees, always the same bytes for the same arrays."""

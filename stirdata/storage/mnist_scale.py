@@ -1,0 +1,270 @@
+"""A realization of MNIST-scale on disk, in any of its three formats, with its manifest."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stirdata import __version__, atomic
+from stirdata.errors import FormatError, MissingFileError
+from stirdata.manifest import (
+    FOLDER_NAME,
+    SUMS_NAME,
+    FileEntry,
+    Manifest,
+    checksum_lines,
+    describe_array,
+    describe_file,
+    manifest_path,
+)
+from stirdata.storage import hdf5, npz, png_tree
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Arrays = Mapping[str, "NDArray[Any]"]
+Advance = Callable[[int], None]
+
+DATASET = "mnist-scale"
+FORMATS = ("h5", "npz", "png")
+SUFFIXES = {"h5": ".h5", "npz": ".npz", "png": ""}
+ARRAY_NAMES = [
+    f"{split}/{name}"
+    for split in ("train", "val", "test")
+    for name in ("images", "labels", "scales", "source_index")
+]
+MD5_NAME = "md5_of_png_files"
+_LIBRARIES = {"h5": ("numpy", "h5py"), "npz": ("numpy",), "png": ("numpy", "pillow")}
+_METADATA = "metadata"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a realization is, apart from its arrays.
+
+    Attributes:
+        recipe: Name and version of the recipe.
+        seed: Of the realization.
+        parameters: ``min_scale`` and ``max_scale``.
+        sources: Name, hashes, license and citation of the digits.
+        license: Of the images.
+        citation: What to cite.
+    """
+
+    recipe: Mapping[str, Any]
+    seed: int
+    parameters: Mapping[str, Any]
+    sources: list[dict[str, Any]]
+    license: str
+    citation: list[str]
+
+    @property
+    def dataset(self) -> str:
+        """The kind of dataset."""
+        return DATASET
+
+    def attributes(self) -> dict[str, str | int | float]:
+        """Return the facts as flat values, for the attributes of a file."""
+        return {
+            "title": "MNIST-scale",
+            "dataset": DATASET,
+            "recipe": f"{self.recipe['name']}/{self.recipe['version']}",
+            "seed": self.seed,
+            **self.parameters,
+            "source": ", ".join(source["name"] for source in self.sources),
+            "license": self.license,
+            "citation": "\n".join(self.citation),
+        }
+
+
+def target_path(out: Path, seed: int, min_scale: float, max_scale: float, form: str) -> Path:
+    """Return where a realization belongs below an output folder, named as published.
+
+    Example:
+        >>> target_path(Path("data"), 0, 0.3, 1.0, "h5").as_posix()
+        'data/MNIST_scale/seed_0/scale_0.3_1.0.h5'
+    """
+    name = f"scale_{float(min_scale)}_{float(max_scale)}{SUFFIXES[form]}"
+    return out / "MNIST_scale" / f"seed_{seed}" / name
+
+
+def format_of(path: Path) -> str:
+    """Return the format that an existing path holds.
+
+    Raises:
+        MissingFileError: There is nothing at the path.
+        FormatError: It is neither .h5, .npz nor a folder.
+    """
+    if path.is_dir():
+        return "png"
+    if not path.exists():
+        raise MissingFileError("there is no such file or folder", where=path)
+    for form in ("h5", "npz"):
+        if path.suffix == SUFFIXES[form]:
+            return form
+    raise FormatError("unknown kind of file", where=path, expected=".h5, .npz or a folder", got=path.suffix)
+
+
+def save(
+    target: Path,
+    arrays: Arrays,
+    description: Description,
+    form: str,
+    *,
+    executor: Executor,
+    advance: Advance | None = None,
+    accept: Callable[[Manifest], None] = lambda manifest: None,
+) -> Manifest:
+    """Write a realization with its manifest and SHA256SUMS; hold the lock of ``target``.
+
+    Args:
+        target: A file or folder; it is replaced if it exists.
+        arrays: The twelve arrays ``<split>/<name>``; see :mod:`stirdata.recipes.mnist_scale`.
+        description: What they are.
+        form: ``h5``, ``npz`` or ``png``.
+        executor: Where PNG encoding runs.
+        advance: Called with the number of images written (``png`` only).
+        accept: Called with the manifest before anything gets its name; raises to refuse it.
+
+    Raises:
+        TargetError: The output cannot be written.
+    """
+    if form == "png":
+        return _save_tree(target, arrays, description, executor, advance, accept)
+    return _save_file(target, arrays, description, form, accept)
+
+
+def _save_file(
+    target: Path, arrays: Arrays, description: Description, form: str, accept: Callable[[Manifest], None]
+) -> Manifest:
+    """Write the file last: where the data is, everything beside it is there too."""
+    with atomic.new_file(target) as partial:
+        if form == "h5":
+            hdf5.write(partial, arrays, description.attributes())
+        else:
+            npz.write(partial, {**_npz_names(arrays), _METADATA: _table(description.attributes())})
+        atomic.flush(partial)
+        manifest = _manifest(arrays, description, [describe_file(partial, target.name)], form)
+        accept(manifest)
+        atomic.write_text(manifest_path(target), manifest.dumps())
+        _add_checksums(target.parent / SUMS_NAME, manifest.files)
+    return manifest
+
+
+def _save_tree(
+    target: Path,
+    arrays: Arrays,
+    description: Description,
+    executor: Executor,
+    advance: Advance | None,
+    accept: Callable[[Manifest], None],
+) -> Manifest:
+    with atomic.new_folder(target) as partial:
+        tree = png_tree.write(partial, arrays, executor, advance)
+        manifest = _manifest(arrays, description, tree.files, "png", {MD5_NAME: tree.md5})
+        accept(manifest)
+        (partial / SUMS_NAME).write_bytes(checksum_lines(tree.files).encode())
+        (partial / FOLDER_NAME).write_bytes(manifest.dumps().encode())
+    return manifest
+
+
+def _manifest(
+    arrays: Arrays,
+    description: Description,
+    files: list[FileEntry],
+    form: str,
+    checksums: Mapping[str, str] | None = None,
+) -> Manifest:
+    versions = {name: version(name) for name in _LIBRARIES[form]}
+    return Manifest(
+        dataset=DATASET,
+        recipe=description.recipe,
+        parameters=description.parameters,
+        seed=description.seed,
+        sources=description.sources,
+        files=files,
+        arrays={name: describe_array(arrays[name]) for name in ARRAY_NAMES},
+        license=description.license,
+        citation=description.citation,
+        checksums=checksums or {},
+        versions={"stirdata": __version__, "python": platform.python_version(), **versions},
+    )
+
+
+def _add_checksums(sums: Path, files: list[FileEntry]) -> None:
+    """Put files into a folder's SHA256SUMS, which other outputs in the folder share."""
+    with atomic.locked(sums):
+        lines = sums.read_text(encoding="utf-8").splitlines(keepends=True) if sums.is_file() else []
+        names = {entry.path for entry in files}
+        others = [line for line in lines if line.rstrip("\n").partition("  ")[2] not in names]
+        new = checksum_lines(files).splitlines(keepends=True)
+        atomic.write_text(sums, "".join(sorted(others + new, key=lambda line: line.partition("  ")[2])))
+
+
+def load(
+    path: Path, executor: Executor, names: list[str] | None = None, advance: Advance | None = None
+) -> dict[str, NDArray[Any]]:
+    """Read arrays of a realization, whatever the format.
+
+    Args:
+        path: A .h5 or .npz file, or the folder of a PNG tree.
+        executor: Where PNG files are read.
+        names: Of the arrays wanted; by default all that there are.
+        advance: Called with the number of images read (PNG trees only, which are always read whole).
+
+    Raises:
+        MissingFileError: There is no such file.
+        FormatError: It is damaged, or lacks arrays.
+    """
+    form = format_of(path)
+    if form == "png":
+        arrays, _ = png_tree.read(path, executor, advance)
+        absent = [name for name in names or [] if name not in arrays]
+        if absent:
+            raise no_scales(path, absent)
+        return arrays if names is None else {name: arrays[name] for name in names}
+    wanted = ARRAY_NAMES if names is None else names
+    if form == "h5":
+        return hdf5.read(path, wanted)
+    stored = npz.read(path, [_npz_name(name) for name in wanted])
+    return {name: stored[_npz_name(name)] for name in wanted}
+
+
+def no_scales(path: Path, names: list[str]) -> FormatError:
+    """Return the error for a PNG tree without its scales.csv."""
+    return FormatError(
+        "the PNG tree does not say its scale factors and source indices",
+        where=path,
+        expected=f"{png_tree.SCALES_NAME} for {', '.join(names)}",
+        got="PNG files alone, as the original script makes them",
+        hint="stirdata verify --as mnist-scale says which realization it is; generate that again",
+    )
+
+
+def load_attributes(path: Path) -> dict[str, Any]:
+    """Return what a .h5 or .npz file says of itself; nothing for a PNG tree."""
+    form = format_of(path)
+    if form == "h5":
+        return hdf5.read_attributes(path)
+    if form == "npz":
+        return {str(name): str(value) for name, value in npz.read(path, [_METADATA])[_METADATA]}
+    return {}
+
+
+def _npz_name(name: str) -> str:
+    return name.replace("/", "_")
+
+
+def _npz_names(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    return {_npz_name(name): arrays[name] for name in ARRAY_NAMES}
+
+
+def _table(attributes: Mapping[str, Any]) -> NDArray[Any]:
+    import numpy as np
+
+    return np.array([[name, str(value)] for name, value in attributes.items()])
