@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stirdata.errors import MissingFileError, StirdataError, TargetExistsError
 from stirdata.manifest import Manifest, load, manifest_path
-from stirdata.storage.mnist_scale import Description
+from stirdata.storage.saving import Description
 from stirdata.verification import Identity, verify
 
 _DECISIVE = ("dataset", "recipe", "seed", "parameters", "sources")

@@ -71,7 +71,7 @@ def _interpolate(images: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     padded = np.take(images, reflected(side, 2), axis=1)
     f0, f1, f2, f3 = (padded[:, tap : side + 1 + tap] for tap in range(4))
     linear, square, cubic = f2 - f0, 2 * f0 - 5 * f1 + 4 * f2 - f3, 3 * (f1 - f2) + f3 - f0
-    result = np.take(cubic, gaps, axis=1)
+    result: NDArray[np.float64] = np.take(cubic, gaps, axis=1)
     result *= x
     result += np.take(square, gaps, axis=1)
     result *= x

@@ -95,7 +95,8 @@ def choose_digits(
         train = train[np.random.RandomState(seed).permutation(len(train))]
         test = test[np.random.RandomState(seed).permutation(len(test))]
         chosen.append([train[:INSTANCES], train[INSTANCES : 2 * INSTANCES], test[:INSTANCES]])
-    return images[np.array(chosen).transpose(1, 0, 2)]
+    digits: NDArray[np.uint8] = images[np.array(chosen).transpose(1, 0, 2)]
+    return digits
 
 
 def _finish_scale(

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata import __version__, atomic
+from stirdata import atomic
 from stirdata.errors import FormatError, MissingFileError
-from stirdata.manifest import (
-    FOLDER_NAME,
-    SUMS_NAME,
-    FileEntry,
-    Manifest,
-    checksum_lines,
-    describe_array,
-    describe_file,
-    manifest_path,
-)
-from stirdata.storage import hdf5, npz, png_tree
+from stirdata.manifest import FOLDER_NAME, SUMS_NAME, FileEntry, Manifest, checksum_lines
+from stirdata.storage import hdf5, npz, png_tree, saving
+from stirdata.storage.saving import Arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Arrays = Mapping[str, "NDArray[Any]"]
 Advance = Callable[[int], None]
 
 DATASET = "mnist-scale"
@@ -44,29 +33,10 @@ _METADATA = "metadata"
 
 
 @dataclass(frozen=True)
-class Description:
-    """What a realization is, apart from its arrays.
+class Description(saving.Description):
+    """What a realization is, apart from its arrays; ``parameters`` are ``min_scale`` and ``max_scale``."""
 
-    Attributes:
-        recipe: Name and version of the recipe.
-        seed: Of the realization.
-        parameters: ``min_scale`` and ``max_scale``.
-        sources: Name, hashes, license and citation of the digits.
-        license: Of the images.
-        citation: What to cite.
-    """
-
-    recipe: Mapping[str, Any]
-    seed: int
-    parameters: Mapping[str, Any]
-    sources: list[dict[str, Any]]
-    license: str
-    citation: list[str]
-
-    @property
-    def dataset(self) -> str:
-        """The kind of dataset."""
-        return DATASET
+    dataset: str = DATASET
 
     def attributes(self) -> dict[str, str | int | float]:
         """Return the facts as flat values, for the attributes of a file."""
@@ -142,18 +112,13 @@ def save(
 def _save_file(
     target: Path, arrays: Arrays, description: Description, form: str, accept: Callable[[Manifest], None]
 ) -> Manifest:
-    """Write the file last: where the data is, everything beside it is there too."""
-    with atomic.new_file(target) as partial:
+    def write(path: Path) -> None:
         if form == "h5":
-            hdf5.write(partial, arrays, description.attributes())
+            hdf5.write(path, arrays, description.attributes())
         else:
-            npz.write(partial, {**_npz_names(arrays), _METADATA: _table(description.attributes())})
-        atomic.flush(partial)
-        manifest = _manifest(arrays, description, [describe_file(partial, target.name)], form)
-        accept(manifest)
-        atomic.write_text(manifest_path(target), manifest.dumps())
-        _add_checksums(target.parent / SUMS_NAME, manifest.files)
-    return manifest
+            npz.write(path, {**_npz_names(arrays), _METADATA: _table(description.attributes())})
+
+    return saving.save_file(target, write, lambda files: _manifest(arrays, description, files, form), accept)
 
 
 def _save_tree(
@@ -180,30 +145,8 @@ def _manifest(
     form: str,
     checksums: Mapping[str, str] | None = None,
 ) -> Manifest:
-    versions = {name: version(name) for name in _LIBRARIES[form]}
-    return Manifest(
-        dataset=DATASET,
-        recipe=description.recipe,
-        parameters=description.parameters,
-        seed=description.seed,
-        sources=description.sources,
-        files=files,
-        arrays={name: describe_array(arrays[name]) for name in ARRAY_NAMES},
-        license=description.license,
-        citation=description.citation,
-        checksums=checksums or {},
-        versions={"stirdata": __version__, "python": platform.python_version(), **versions},
-    )
-
-
-def _add_checksums(sums: Path, files: list[FileEntry]) -> None:
-    """Put files into a folder's SHA256SUMS, which other outputs in the folder share."""
-    with atomic.locked(sums):
-        lines = sums.read_text(encoding="utf-8").splitlines(keepends=True) if sums.is_file() else []
-        names = {entry.path for entry in files}
-        others = [line for line in lines if line.rstrip("\n").partition("  ")[2] not in names]
-        new = checksum_lines(files).splitlines(keepends=True)
-        atomic.write_text(sums, "".join(sorted(others + new, key=lambda line: line.partition("  ")[2])))
+    ordered = {name: arrays[name] for name in ARRAY_NAMES}
+    return saving.manifest_for(ordered, description, files, _LIBRARIES[form], checksums=checksums)
 
 
 def load(

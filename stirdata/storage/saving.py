@@ -1,0 +1,129 @@
+"""Writing a dataset's file with its manifest and SHA256SUMS, whatever the dataset."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stirdata import __version__, atomic
+from stirdata.manifest import (
+    SUMS_NAME,
+    FileEntry,
+    Manifest,
+    checksum_lines,
+    describe_array,
+    describe_file,
+    manifest_path,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Arrays = Mapping[str, "NDArray[Any]"]
+Accept = Callable[[Manifest], None]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a dataset is, apart from its arrays; known before it is made.
+
+    Attributes:
+        recipe: Name and version of the recipe.
+        seed: Of the realization.
+        parameters: Of the recipe, other than the seed.
+        sources: Name, hashes, license and citation of the raw material.
+        license: Of the images.
+        citation: What to cite.
+        dataset: The kind of dataset.
+    """
+
+    recipe: Mapping[str, Any]
+    seed: int
+    parameters: Mapping[str, Any]
+    sources: list[dict[str, Any]]
+    license: str
+    citation: list[str]
+    dataset: str
+
+
+def manifest_for(
+    arrays: Arrays,
+    description: Description,
+    files: list[FileEntry],
+    libraries: Iterable[str],
+    *,
+    checksums: Mapping[str, str] | None = None,
+    versions: Mapping[str, str] | None = None,
+) -> Manifest:
+    """Return the manifest of arrays in files.
+
+    Args:
+        arrays: All of them, by name.
+        description: What they are.
+        files: That hold them.
+        libraries: Installed packages that took part, whose versions are noted.
+        checksums: Further digests with a name of their own.
+        versions: Of what else took part.
+    """
+    found = {name: version(name) for name in libraries}
+    return Manifest(
+        dataset=description.dataset,
+        recipe=description.recipe,
+        parameters=description.parameters,
+        seed=description.seed,
+        sources=description.sources,
+        files=files,
+        arrays={name: describe_array(array) for name, array in arrays.items()},
+        license=description.license,
+        citation=description.citation,
+        checksums=checksums or {},
+        versions={
+            "stirdata": __version__,
+            "python": platform.python_version(),
+            **found,
+            **(versions or {}),
+        },
+    )
+
+
+def save_file(
+    target: Path,
+    write: Callable[[Path], None],
+    describe: Callable[[list[FileEntry]], Manifest],
+    accept: Accept = lambda manifest: None,
+) -> Manifest:
+    """Write a file, its manifest and its line in SHA256SUMS; hold the lock of ``target``.
+
+    The file gets its name last: where the data is, everything beside it is there too.
+
+    Args:
+        target: Replaced if it exists.
+        write: Writes the content to the path it gets.
+        describe: Returns the manifest for the file that was written.
+        accept: Called with the manifest before anything gets its name; raises to refuse it.
+
+    Raises:
+        TargetError: The output cannot be written.
+    """
+    with atomic.new_file(target) as partial:
+        write(partial)
+        atomic.flush(partial)
+        manifest = describe([describe_file(partial, target.name)])
+        accept(manifest)
+        atomic.write_text(manifest_path(target), manifest.dumps())
+        _add_checksums(target.parent / SUMS_NAME, manifest.files)
+    return manifest
+
+
+def _add_checksums(sums: Path, files: list[FileEntry]) -> None:
+    """Put files into a folder's SHA256SUMS, which other outputs in the folder share."""
+    with atomic.locked(sums):
+        lines = sums.read_text(encoding="utf-8").splitlines(keepends=True) if sums.is_file() else []
+        names = {entry.path for entry in files}
+        others = [line for line in lines if line.rstrip("\n").partition("  ")[2] not in names]
+        new = checksum_lines(files).splitlines(keepends=True)
+        atomic.write_text(sums, "".join(sorted(others + new, key=lambda line: line.partition("  ")[2])))
