@@ -17,7 +17,7 @@ DONE, NO, WRONG, UNAVAILABLE, FAULT, INTERRUPTED = 0, 1, 2, 3, 70, 130
 EXIT_CODES = """\b
 Exit codes:
   0    done
-  1    the answer is no: verification failed
+  1    the answer is no: verification failed, files differ
   2    wrong usage or bad input
   3    a source or the network is unavailable
   70   a fault of stirdata itself
@@ -31,6 +31,7 @@ Exit codes:
     lazy_commands={
         "generate": ("generate", "Make a dataset from its published recipe."),
         "verify": ("verify", "Prove what a dataset is: every hash, and whether it is a published one."),
+        "diff": ("diff", "Compare two npz files, array by array."),
         "convert": ("convert", "Write a dataset in another format, with the same content."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

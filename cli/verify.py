@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @click.option(
     "--as",
     "as_dataset",
-    type=click.Choice(["mnist-scale"]),
-    help="Ask whether it is one of the published realizations; needs no manifest.",
+    type=click.Choice(["mnist-scale", "stir-mnist", "stir-emoji", "stir"]),
+    help="Ask whether it is that dataset as published or pinned, or any set in the format of STIR; "
+    "needs no manifest.",
 )
 @options.workers
 @options.as_json
@@ -35,7 +36,8 @@ def command(
     PATH is a .h5 or .npz file, the folder of a PNG tree, a manifest, or a folder of such outputs. What
     is missing, extra or different is listed. Where the dataset is one of the six published
     realizations of MNIST-scale, the answer says so; a PNG tree with the right pixels from another PNG
-    encoder is told apart from a wrong one.
+    encoder is told apart from a wrong one. STIR sets are also checked against their schema, and
+    compared with the pinned result.
 
     The exit code is 0 if everything is right, 1 if something differs, 2 if it cannot be told.
     """
@@ -72,5 +74,7 @@ def _print(report: Report) -> None:
         click.echo(f"  root digest {report.root}")
     if report.identity:
         click.echo(f"  {report.identity.sentence()}")
+    for remark in report.remarks:
+        click.echo(f"  {remark}")
     for finding in report.findings:
         click.echo(f"  {finding.sentence()}")

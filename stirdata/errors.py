@@ -81,3 +81,7 @@ class TargetExistsError(StirdataError, FileExistsError):
 
 class TargetError(StirdataError, OSError):
     """The output cannot be written (no space, no permission, not a folder)."""
+
+
+class MissingLibraryError(StirdataError, ImportError):
+    """An optional library, or a system library that it needs, is not installed."""

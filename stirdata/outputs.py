@@ -23,7 +23,8 @@ class Outcome:
         seed: Of the realization.
         root: Root digest of its manifest.
         already_there: It was there before, was what was asked for, and was verified.
-        identity: The published realization that it is, or None.
+        identity: The published or pinned dataset that it is, or None.
+        notes: What the user should know about it, one sentence each.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class Outcome:
     root: str
     already_there: bool
     identity: Identity | None
+    notes: tuple[str, ...] = ()
 
 
 def standing_outcome(target: Path, wanted: Description, executor: Executor, *, force: bool) -> Outcome | None:
@@ -44,11 +46,11 @@ def standing_outcome(target: Path, wanted: Description, executor: Executor, *, f
     problem: object
     try:
         manifest = load(manifest_path(target))
-        problem = _difference(manifest, wanted)
+        problem = difference(manifest, wanted)
         if not problem:
             report = verify(target, executor=executor)
             if report.ok:
-                return Outcome(target, manifest.seed, manifest.root, True, report.identity)
+                return Outcome(target, manifest.seed, manifest.root, True, report.identity, report.remarks)
             problem = f"it does not verify: {report.findings[0].sentence()}"
     except MissingFileError:
         problem = "it has no manifest"
@@ -64,7 +66,7 @@ def standing_outcome(target: Path, wanted: Description, executor: Executor, *, f
     )
 
 
-def _difference(manifest: Manifest, wanted: Description) -> str:
+def difference(manifest: Manifest, wanted: Description) -> str:
     """Say in what a manifest differs from what is wanted; nothing if it does not."""
     for name in _DECISIVE:
         if getattr(manifest, name) != getattr(wanted, name):

@@ -1,16 +1,18 @@
-"""Proving what a dataset on disk is: against its manifest, and against the published data."""
+"""Proving what a dataset on disk is: against its manifest, its schema, and the published data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stirdata import pinned_stir, published_mnist_scale
 from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, MissingFileError, ParameterError, StirdataError
 from stirdata.executors import InProcess
+from stirdata.findings import Content, Finding, Identity, compare_arrays, unreadable
 from stirdata.manifest import (
     FILE_SUFFIX,
     FOLDER_NAME,
@@ -21,78 +23,15 @@ from stirdata.manifest import (
     manifest_path,
 )
 from stirdata.manifest import load as load_manifest
-from stirdata.pinned import pinned
 from stirdata.storage import mnist_scale as storage
 from stirdata.storage import png_tree
+from stirdata.storage import stir as stir_storage
+
+__all__ = ["DATASETS", "Finding", "Identity", "Report", "identify", "outputs_below", "verify"]
 
 _NOT_LISTED = {FOLDER_NAME, SUMS_NAME}
-DATASETS = (storage.DATASET,)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is not as it should be.
-
-    Attributes:
-        kind: ``missing``, ``extra``, ``differs``, ``unreadable`` or ``unknown``.
-        name: The file or array.
-        expected: What should have been there, if anything.
-        found: What is there.
-    """
-
-    kind: str
-    name: str
-    expected: str = ""
-    found: str = ""
-
-    def sentence(self) -> str:
-        """Return the finding as one line."""
-        parts = [f"{self.kind}: {self.name}"]
-        parts += [f"expected {self.expected}"] if self.expected else []
-        parts += [f"found {self.found}"] if self.found else []
-        return ", ".join(parts)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which published realization a dataset is.
-
-    Attributes:
-        dataset: ``mnist-scale``.
-        seed: Of the published realization whose pixels and labels these are.
-        arrays: Names of the arrays that were compared and are equal.
-        published_md5: Of the PNG tree.
-        found_md5: Of the tree that was verified; None for other formats.
-    """
-
-    dataset: str
-    seed: int
-    arrays: tuple[str, ...]
-    published_md5: str
-    found_md5: str | None
-
-    @property
-    def other_encoder(self) -> bool:
-        """Whether the pixels are right but the PNG files come from another encoder."""
-        return self.found_md5 is not None and self.found_md5 != self.published_md5
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the identity as JSON values."""
-        return asdict(self) | {"other_encoder": self.other_encoder}
-
-    def sentence(self) -> str:
-        """Return the identity as one line."""
-        text = f"this is the published {self.dataset} realization of seed {self.seed}: "
-        if self.found_md5 is None:
-            return text + "pixels, labels and scales are equal"
-        if self.other_encoder:
-            return (
-                text + "pixels and labels are equal; the PNG files come from another encoder, so that their "
-                f"MD5 is {self.found_md5}, not the published {self.published_md5}"
-            )
-        return (
-            text + f"pixels and labels are equal, and the PNG files have the published MD5 {self.found_md5}"
-        )
+DATASETS = (storage.DATASET, *pinned_stir.NAMES)
+"""What ``--as`` can ask for."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +42,15 @@ class Report:
         path: The dataset.
         root: Root digest of its manifest, or None if it has none.
         findings: Everything that is wrong.
-        identity: The published realization that it is, or None.
+        identity: The published or pinned dataset that it is, or None.
+        remarks: Further facts, one line each.
     """
 
     path: Path
     root: str | None
     findings: tuple[Finding, ...]
     identity: Identity | None
+    remarks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -124,17 +65,8 @@ class Report:
             "root": self.root,
             "published": self.identity.as_json() if self.identity else None,
             "findings": [asdict(finding) for finding in self.findings],
+            "remarks": list(self.remarks),
         }
-
-
-@dataclass(frozen=True)
-class _Content:
-    """What is on disk: hashes of files and arrays, and why the arrays could not be read, if so."""
-
-    files: dict[str, FileEntry]
-    arrays: dict[str, str]
-    md5: str | None = None
-    unreadable: Finding | None = None
 
 
 def outputs_below(path: Path) -> list[Path]:
@@ -158,7 +90,7 @@ def outputs_below(path: Path) -> list[Path]:
         raise MissingFileError(
             "there is no dataset with a manifest in this folder",
             where=path,
-            hint="name the dataset itself; with --as mnist-scale it needs no manifest",
+            hint="name the dataset itself; with --as it needs no manifest",
         )
     return sorted(visible)
 
@@ -174,8 +106,9 @@ def verify(
 
     Args:
         path: A .h5 or .npz file, or the folder of a PNG tree.
-        as_dataset: ``mnist-scale`` to ask whether it is one of the published realizations; then no
-            manifest is needed.
+        as_dataset: One of :data:`DATASETS`, to ask whether it is one of the published realizations of
+            ``mnist-scale``, the pinned ``stir-mnist`` or ``stir-emoji``, or any set in the format of
+            ``stir``; then no manifest is needed.
         executor: Where PNG files are read.
         advance: Called with the number of images read (PNG trees only).
 
@@ -186,14 +119,32 @@ def verify(
     if as_dataset is not None and as_dataset not in DATASETS:
         raise ParameterError("unknown dataset", where="as", expected=", ".join(DATASETS), got=as_dataset)
     manifest = _manifest_of(path, needed=as_dataset is None)
-    content = _inspect(path, executor or InProcess(), advance)
+    dataset = as_dataset or (manifest.dataset if manifest else storage.DATASET)
+    content = _inspect(path, dataset, executor or InProcess(), advance)
     findings = [] if manifest is None else _compare(manifest, content)
-    if content.unreadable:
-        findings.append(content.unreadable)
-    identity = _identify(content)
-    if as_dataset is not None and identity is None:
-        findings += _explain_difference(content)
-    return Report(path, manifest.root if manifest else None, tuple(findings), identity)
+    findings += content.findings
+    identity = _identify(dataset, content)
+    if as_dataset is not None and identity is None and not content.findings:
+        findings += _explain_difference(as_dataset, content)
+    return Report(path, manifest.root if manifest else None, tuple(findings), identity, content.remarks)
+
+
+def identify(manifest: Manifest) -> Identity | None:
+    """Return the published or pinned dataset that a manifest describes, by its array digests."""
+    arrays = {name: entry.sha256 for name, entry in manifest.arrays.items()}
+    return _identify(manifest.dataset, Content({}, arrays, manifest.checksums.get(storage.MD5_NAME)))
+
+
+def _identify(dataset: str, content: Content) -> Identity | None:
+    if dataset == storage.DATASET:
+        return published_mnist_scale.identify(content)
+    return pinned_stir.identify(dataset, content)
+
+
+def _explain_difference(dataset: str, content: Content) -> list[Finding]:
+    if dataset == storage.DATASET:
+        return published_mnist_scale.explain_difference(content)
+    return pinned_stir.explain_difference(dataset, content)
 
 
 def _manifest_of(path: Path, *, needed: bool) -> Manifest | None:
@@ -207,42 +158,39 @@ def _manifest_of(path: Path, *, needed: bool) -> Manifest | None:
             "the dataset has no manifest",
             where=path,
             expected=manifest,
-            hint="use --as mnist-scale to compare it with the published realizations",
+            hint="use --as " + " or --as ".join(DATASETS) + " to compare it with what is published or pinned",
         )
     return None
 
 
-def _inspect(path: Path, executor: Executor, advance: Callable[[int], None] | None) -> _Content:
+def _inspect(path: Path, dataset: str, executor: Executor, advance: Callable[[int], None] | None) -> Content:
     if path.is_dir():
         return _inspect_tree(path, executor, advance)
     if not path.exists():
-        return _Content({}, {})
+        return Content({}, {})
     files = {path.name: describe_file(path, path.name)}
     try:
+        if dataset != storage.DATASET:
+            return pinned_stir.inspect(dataset, files, stir_storage.load(path))
         arrays = storage.load(path, executor)
     except StirdataError as error:
-        return _Content(files, {}, unreadable=_unreadable(path, error))
-    return _Content(files, {name: sha256_of_array(array) for name, array in arrays.items()})
+        return Content(files, {}, findings=(unreadable(path, error),))
+    return Content(files, {name: sha256_of_array(array) for name, array in arrays.items()})
 
 
-def _inspect_tree(folder: Path, executor: Executor, advance: Callable[[int], None] | None) -> _Content:
+def _inspect_tree(folder: Path, executor: Executor, advance: Callable[[int], None] | None) -> Content:
     present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     try:
         arrays, tree = png_tree.read(folder, executor, advance)
     except (FormatError, MissingFileError) as error:
         files = {name: describe_file(path, name) for name, path in present.items()}
-        return _Content(files, {}, unreadable=_unreadable(folder, error))
+        return Content(files, {}, findings=(unreadable(folder, error),))
     files = {entry.path: entry for entry in tree.files}
     files |= {name: describe_file(path, name) for name, path in present.items() if name not in files}
-    return _Content(files, {name: sha256_of_array(array) for name, array in arrays.items()}, tree.md5)
+    return Content(files, {name: sha256_of_array(array) for name, array in arrays.items()}, tree.md5)
 
 
-def _unreadable(path: Path, error: StirdataError) -> Finding:
-    where = error.where if error.where is not None else path
-    return Finding("unreadable", str(where), str(error.expected or ""), f"{error.what} ({error.got})")
-
-
-def _compare(manifest: Manifest, content: _Content) -> list[Finding]:
+def _compare(manifest: Manifest, content: Content) -> list[Finding]:
     findings = []
     for entry in manifest.files:
         found = content.files.get(entry.path)
@@ -257,60 +205,9 @@ def _compare(manifest: Manifest, content: _Content) -> list[Finding]:
         if name not in listed
     ]
     if content.arrays:
-        findings += _compare_arrays({name: a.sha256 for name, a in manifest.arrays.items()}, content.arrays)
-    return findings
-
-
-def _compare_arrays(expected: Mapping[str, str], found: Mapping[str, str]) -> list[Finding]:
-    findings = []
-    for name, sha256 in expected.items():
-        if name not in found:
-            findings.append(Finding("missing", f"array {name}", f"sha256 {sha256}"))
-        elif found[name] != sha256:
-            findings.append(Finding("differs", f"array {name}", f"sha256 {sha256}", f"sha256 {found[name]}"))
+        findings += compare_arrays({name: a.sha256 for name, a in manifest.arrays.items()}, content.arrays)
     return findings
 
 
 def _file_text(entry: FileEntry) -> str:
     return f"{entry.size} bytes with sha256 {entry.sha256}"
-
-
-def identify(manifest: Manifest) -> Identity | None:
-    """Return the published realization that a manifest describes, by its array digests."""
-    arrays = {name: entry.sha256 for name, entry in manifest.arrays.items()}
-    return _identify(_Content({}, arrays, manifest.checksums.get(storage.MD5_NAME)))
-
-
-def _identify(content: _Content) -> Identity | None:
-    """Return the published realization that the arrays are, however they got here."""
-    for seed, facts in _published().items():
-        needed = [name for name in facts["arrays"] if name.endswith(("images", "labels"))]
-        shared = tuple(name for name in facts["arrays"] if name in content.arrays)
-        equal = all(content.arrays[name] == facts["arrays"][name] for name in shared)
-        if equal and set(needed) <= set(shared):
-            return Identity(storage.DATASET, int(seed), shared, facts[storage.MD5_NAME], content.md5)
-    return None
-
-
-def _explain_difference(content: _Content) -> list[Finding]:
-    """Say in what a dataset differs from the published realization that it comes closest to."""
-
-    def differences(facts: Mapping[str, Any]) -> list[Finding]:
-        return _compare_arrays(
-            {name: sha for name, sha in facts["arrays"].items() if name in content.arrays}, content.arrays
-        )
-
-    if not content.arrays:
-        return []
-    seed, facts = min(_published().items(), key=lambda item: len(differences(item[1])))
-    if len(differences(facts)) == len(set(facts["arrays"]) & set(content.arrays)):
-        return [Finding("unknown", "dataset", "one of the six published realizations", "none of them")]
-    closest = Finding(
-        "unknown", "dataset", f"the published realization of seed {seed}", "another one close to it"
-    )
-    return [closest, *differences(facts)]
-
-
-def _published() -> dict[str, Any]:
-    realizations: dict[str, Any] = pinned("mnist-scale")["realizations"]
-    return realizations
