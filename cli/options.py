@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+_MOST_NUMBERS = 100_000
 FOLDER = click.Path(path_type=Path)
 
 workers = click.option(
@@ -27,23 +28,35 @@ def worker_count(asked: int | None) -> int:
     return asked or available_cores()
 
 
-class Seeds(click.ParamType[tuple[int, ...]]):
-    """Seeds such as ``0-5,8``: numbers and ranges that include both ends."""
+class Numbers(click.ParamType[tuple[int, ...]]):
+    """Numbers such as ``0-5,8``: single ones and ranges that include both ends."""
 
     name = "0-5,8"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """Return the seeds in ascending order, each once."""
+        """Return the numbers in ascending order, each once."""
         if isinstance(value, tuple):
             return value
-        seeds: set[int] = set()
+        numbers: set[int] = set()
         for part in value.split(","):
             first, dash, last = part.strip().partition("-")
             if not first.isdecimal() or (dash and not last.isdecimal()):
                 self.fail(f"expected numbers and ranges such as 0-5,8, got {value!r}", param, ctx)
             if dash and int(last) < int(first):
                 self.fail(f"the range {part.strip()} runs backwards; write {last}-{first}", param, ctx)
-            seeds.update(range(int(first), int(last or first) + 1))
-        return tuple(sorted(seeds))
+            if dash and int(last) - int(first) >= _MOST_NUMBERS:
+                self.fail(f"the range {part.strip()} has more than {_MOST_NUMBERS} numbers", param, ctx)
+            numbers.update(range(int(first), int(last or first) + 1))
+        return tuple(sorted(numbers))
+
+
+class Seeds(Numbers):
+    """Seeds such as ``0-5,8``."""
+
+
+class Scales(Numbers):
+    """Sizes in pixels such as ``17-64``."""
+
+    name = "17-64"

@@ -5,19 +5,25 @@ Every set is a :class:`StirJob`; :mod:`stirdata.stir_generation` turns jobs into
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stirdata.errors import ParameterError
+from stirdata.recipes.stir import CITATION, SEED, check_seed
 from stirdata.storage.saving import Description
 
 if TYPE_CHECKING:
     from stirdata.recipes.stir import StirArrays
+    from stirdata.recipes.stir_custom import CustomOptions, Selection
+    from stirdata.sources.class_folders import PictureFile
 
 Advance = Callable[[int], None]
-SEED = 42
-"""Of the published sets; the same as ``stirdata.recipes.stir.SEED``, without loading NumPy."""
+
+_WORTH_PROCESSES = 64
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -107,10 +113,75 @@ def emoji_job(request: StirRequest) -> StirJob:
     return StirJob(description, make, recipe.FRAME.count)
 
 
+@dataclass(frozen=True)
+class CustomAbout:
+    """What the maker of a custom set says of it."""
+
+    title: str = "STIR custom"
+    author: str = "unknown"
+    license: str = "unknown"
+
+
+def custom_job(request: StirRequest, options: CustomOptions, about: CustomAbout) -> StirJob:
+    """Return the job of making a set of your own pictures; their folder is read to describe it.
+
+    Raises:
+        ParameterError: An option makes no sense.
+        MissingFileError: The folder does not exist or has no classes in it.
+        SourceError: Classes have too few pictures, or a file cannot be read.
+    """
+    from stirdata.executors import processes
+    from stirdata.recipes import stir_custom as recipe
+    from stirdata.sources import class_folders
+
+    if request.source_dir is None:
+        raise ParameterError("a custom set needs pictures", where="source_dir", hint="name their folder")
+    folders = class_folders.find(request.source_dir)
+    selection = recipe.select(folders.classes, options)
+    frame, used = selection.frame, recipe.pictures_of(selection)
+    rows = {**vars(about), "description": recipe.describe(frame)}
+
+    def make(advance: Advance) -> Made:
+        # Starting processes takes longer than drawing a few pictures.
+        workers = request.workers if len(used) >= _WORTH_PROCESSES else 1
+        with processes(workers) as executor:
+            arrays = recipe.generate(
+                selection, options, rows, executor=executor, workers=workers, advance=advance
+            )
+        return Made(arrays, _custom_versions(used), _custom_notes(selection, folders.ignored))
+
+    description = Description(
+        dataset=recipe.DATASET,
+        recipe={"name": recipe.DATASET, "version": recipe.RECIPE_VERSION},
+        seed=options.seed,
+        parameters=recipe.parameters(frame, options),
+        sources=[class_folders.describe(used)],
+        license=about.license,
+        citation=[CITATION],
+    )
+    return StirJob(description, make, frame.count)
+
+
+def _custom_versions(used: Sequence[PictureFile]) -> dict[str, str]:
+    from stirdata.imaging.vector import renderer_versions
+
+    drawn = renderer_versions() if any(picture.is_svg for picture in used) else {}
+    return {"pillow": version("pillow"), **drawn}
+
+
+def _custom_notes(selection: Selection, ignored: Sequence[str]) -> tuple[str, ...]:
+    frame = selection.frame
+    notes = [f"{len(frame.classes)} classes with {frame.instances} instances each in every set"]
+    if selection.left_out:
+        notes.append(f"{selection.left_out} pictures were left out: other classes have no more")
+    if ignored:
+        more = ", …" if len(ignored) > _NAMED else ""
+        notes.append(f"{len(ignored)} files are no pictures: {', '.join(ignored[:_NAMED])}{more}")
+    return tuple(notes)
+
+
 def _described(recipe: Any, seed: int, source: dict[str, Any]) -> Description:
     """Return the description of a published set from its recipe module and its only source."""
-    from stirdata.recipes.stir import CITATION, check_seed
-
     check_seed(seed)
     return Description(
         dataset=recipe.DATASET,
