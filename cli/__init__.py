@@ -8,7 +8,7 @@ import traceback
 import click
 
 from stirdata import __version__
-from stirdata.errors import SourceUnavailableError, StirdataError
+from stirdata.errors import SourceUnavailableError, StirdataError, WorkersUnavailableError
 
 from .lazy import LazyGroup
 
@@ -19,7 +19,7 @@ Exit codes:
   0    done
   1    the answer is no: verification failed, files differ
   2    wrong usage or bad input
-  3    a source or the network is unavailable
+  3    a source, the network or a worker is unavailable
   70   a fault of stirdata itself
   130  interrupted
 """
@@ -65,7 +65,8 @@ def _explain(error: BaseException) -> int:
         return WRONG
     if isinstance(error, StirdataError):
         click.echo(f"stirdata: {error}", err=True)
-        return UNAVAILABLE if isinstance(error, SourceUnavailableError) else WRONG
+        unavailable = isinstance(error, SourceUnavailableError | WorkersUnavailableError)
+        return UNAVAILABLE if unavailable else WRONG
     if isinstance(error, BrokenPipeError):
         sys.stderr.close()  # who read our output has gone; there is nobody to tell
         return DONE

@@ -85,3 +85,7 @@ class TargetError(StirdataError, OSError):
 
 class MissingLibraryError(StirdataError, ImportError):
     """An optional library, or a system library that it needs, is not installed."""
+
+
+class WorkersUnavailableError(StirdataError, ConnectionError):
+    """The processes or machines that do the work cannot be reached, or died."""

@@ -1,4 +1,4 @@
-"""Where work runs: in this process, on threads, or in worker processes.
+"""Where work runs: in this process, on threads, in worker processes, or on a Dask cluster.
 
 NumPy, hashlib and zlib release the interpreter lock, so array work runs on threads without copying.
 Work that holds the lock, such as encoding PNG files, goes to processes.
@@ -9,10 +9,19 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from stirdata.errors import MissingLibraryError, StirdataError, WorkersUnavailableError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -70,21 +79,87 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+@contextmanager
+def dask_cluster(address: str, *, timeout: float = 30.0) -> Iterator[tuple[Executor, int]]:
+    """Yield an executor on a running Dask cluster, and how many tasks it does at a time.
+
+    Args:
+        address: Of the scheduler, for example ``tcp://host:8786``. Its machines need stirdata, and the
+            raw material under the same paths.
+        timeout: Seconds to wait for the scheduler.
+
+    Raises:
+        MissingLibraryError: The extra ``dask`` is not installed.
+        WorkersUnavailableError: The scheduler does not answer, has no workers, or lost them.
+    """
+    with _dask_client(address, timeout) as client:
+        slots = sum(client.nthreads().values())
+        if not slots:
+            raise WorkersUnavailableError(
+                "the Dask cluster has no workers", where=address, hint="start one: dask worker ADDRESS"
+            )
+        with client.get_executor(pure=False) as executor:
+            yield executor, slots
+
+
+def _dask_client(address: str, timeout: float) -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingLibraryError(
+            "work on a Dask cluster needs the library distributed",
+            where=address,
+            hint="pip install 'stirdata[dask]', here and on the cluster",
+        ) from error
+    connect: Any = distributed.Client  # it is not annotated
+    try:
+        return connect(address, timeout=timeout, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise WorkersUnavailableError(
+            "the Dask scheduler cannot be reached",
+            where=address,
+            expected="the address of a running scheduler, such as tcp://host:8786",
+            got=error,
+        ) from error
+
+
 def map_ordered(
     executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int = 8
 ) -> Iterator[Result]:
     """Yield ``function(item)`` in the order of the items, keeping ``ahead`` of them submitted.
 
     Unlike ``Executor.map`` it never holds more than ``ahead`` unfinished items and results.
+
+    Raises:
+        WorkersUnavailableError: A worker died, or a cluster lost it.
     """
     waiting: list[Future[Result]] = []
     try:
         for item in items:
             waiting.append(executor.submit(function, item))
             if len(waiting) >= ahead:
-                yield waiting.pop(0).result()
+                yield _result(waiting.pop(0))
         while waiting:
-            yield waiting.pop(0).result()
+            yield _result(waiting.pop(0))
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _result(future: Future[Result]) -> Result:
+    """Return a result; tell the death of a worker from an error in its work."""
+    try:
+        return future.result()
+    except StirdataError:
+        raise
+    except Exception as error:
+        # Dask raises errors of its own, such as KilledWorker; they are known by where they come from.
+        if isinstance(error, BrokenExecutor | CancelledError) or type(error).__module__.startswith(
+            "distributed"
+        ):
+            raise WorkersUnavailableError(
+                "a worker died before its work was done",
+                got=f"{type(error).__name__}: {error}",
+                hint="was it killed for its memory? Try fewer workers",
+            ) from error
+        raise
