@@ -19,6 +19,11 @@ workers = click.option(
 force = click.option("--force", is_flag=True, help="Replace an output that exists and is something else.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 quiet = click.option("--quiet", is_flag=True, help="Show no progress and no messages, only results.")
+dask = click.option(
+    "--dask",
+    metavar="tcp://HOST:PORT",
+    help="Scheduler of a Dask cluster to work on, instead of this machine's cores; needs stirdata[dask].",
+)
 
 
 def worker_count(asked: int | None) -> int:
