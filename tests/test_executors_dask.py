@@ -1,0 +1,92 @@
+"""Work on a Dask cluster, and workers that die."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photographs import enough_ships, enough_signs
+
+from stirdata.errors import MissingLibraryError, SourceError, WorkersUnavailableError
+from stirdata.executors import InProcess, dask_cluster, map_ordered, processes
+from stirdata.recipes import stir_aerial, stir_trafficsign
+from stirdata.recipes.stir_crops import render
+from stirdata.sources import dota, mapillary
+
+pytestmark = pytest.mark.filterwarnings("default")  # Dask warns of its own affairs
+
+
+@pytest.fixture(scope="module", params=["threads", "processes"])
+def cluster(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of a local cluster of two workers."""
+    distributed = pytest.importorskip("distributed", reason="distributed is not installed: no Dask cluster")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=request.param == "processes",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=50,
+    ) as local:
+        yield local.scheduler_address
+
+
+@pytest.mark.parametrize(
+    ("recipe", "source", "maker"),
+    [(stir_trafficsign, mapillary, enough_signs), (stir_aerial, dota, enough_ships)],
+    ids=["trafficsign", "aerial"],
+)
+def test_cluster_makes_the_same_pixels(recipe, source, maker, cluster: str, tmp_path: Path) -> None:
+    plan = recipe.plan(source.load(maker().write(tmp_path)))
+    here = render(plan, recipe.rows(), InProcess())
+    with dask_cluster(cluster) as (executor, slots):
+        assert slots == 2
+        there = render(plan, recipe.rows(), executor, ahead=2 * slots)
+    for name, array in here.as_dict().items():
+        np.testing.assert_array_equal(there.as_dict()[name], array)
+
+
+def test_errors_come_back_from_a_cluster(cluster: str, tmp_path: Path) -> None:
+    signs = enough_signs()
+    signs.pictures["pic016"] = signs.pictures["pic016"][:2000]
+    plan = stir_trafficsign.plan(mapillary.load(signs.write(tmp_path)))
+    with (
+        pytest.raises(SourceError, match=r"pic016\.jpg in .*train\.1\.zip"),
+        dask_cluster(cluster) as (executor, _),
+    ):
+        render(plan, stir_trafficsign.rows(), executor)
+
+
+def test_cluster_without_workers() -> None:
+    distributed = pytest.importorskip("distributed", reason="distributed is not installed: no Dask cluster")
+    with (
+        distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as empty,
+        pytest.raises(WorkersUnavailableError, match="no workers"),
+        dask_cluster(empty.scheduler_address),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://127.0.0.1", "127.0.0.1:notaport"])
+def test_scheduler_that_does_not_answer(address: str) -> None:
+    pytest.importorskip("distributed", reason="distributed is not installed: no Dask cluster")
+    with (
+        pytest.raises(WorkersUnavailableError, match="cannot be reached"),
+        dask_cluster(address, timeout=0.5),
+    ):
+        pass
+
+
+def test_library_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingLibraryError, match=r"stirdata\[dask\]"), dask_cluster("tcp://127.0.0.1:9"):
+        pass
+
+
+def test_worker_that_dies() -> None:
+    with pytest.raises(WorkersUnavailableError, match="a worker died"), processes(2) as executor:
+        list(map_ordered(executor, os._exit, [1, 1, 1]))
