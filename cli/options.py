@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    _NumbersType = click.ParamType[tuple[int, ...]]
+else:  # not generic before click 8.2
+    _NumbersType = click.ParamType
 
 _MOST_NUMBERS = 100_000
 FOLDER = click.Path(path_type=Path)
@@ -33,7 +38,7 @@ def worker_count(asked: int | None) -> int:
     return asked or available_cores()
 
 
-class Numbers(click.ParamType[tuple[int, ...]]):
+class Numbers(_NumbersType):
     """Numbers such as ``0-5,8``: single ones and ranges that include both ends."""
 
     name = "0-5,8"

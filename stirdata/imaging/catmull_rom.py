@@ -5,7 +5,7 @@ Every step is a gather or an elementwise IEEE operation in float64, in a fixed o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,20 @@ from stirdata.imaging.gaussian import radius_of, reflected, smooth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+class Content(NamedTuple):
+    """The part of resized images that is not 0 in all of them.
+
+    Attributes:
+        pixels: float64, shape (N, len(rows), len(columns)).
+        rows: Where it is in the resized images.
+        columns: Where it is in the resized images.
+    """
+
+    pixels: NDArray[np.float64]
+    rows: range
+    columns: range
 
 
 def resize(images: NDArray[np.uint8], size: int) -> NDArray[np.float64]:
@@ -28,13 +42,35 @@ def resize(images: NDArray[np.uint8], size: int) -> NDArray[np.float64]:
     Source: scikit-image 0.18, ``transform.resize`` with ``order=3`` and anti-aliasing, as the STIR
     generators use it (arXiv 2211.10288). Later versions give other pixels.
     """
-    side = images.shape[1]
-    source = prefiltered(images, size).astype(np.float64)
-    along_x = _interpolate(source.transpose(0, 2, 1), size)
-    along_y = _interpolate(along_x.transpose(0, 2, 1), size)
-    flat = source.reshape(-1, side * side)
-    low, high = flat.min(axis=1)[:, None, None], flat.max(axis=1)[:, None, None]
-    return np.clip(along_y, low, high, out=along_y)
+    pixels, rows, columns = resize_content(images, size)
+    result = np.zeros((len(images), size, size))
+    result[:, rows.start : rows.stop, columns.start : columns.stop] = pixels
+    return result
+
+
+def resize_content(images: NDArray[np.uint8], size: int) -> Content:
+    """Resize as :func:`resize` does, but compute only what is not 0 in all images."""
+    source = prefiltered(images, size)
+    filled = source.any(axis=0)
+    rows, columns = (_reached(np.any(filled, axis=axis), size) for axis in (1, 0))
+    low, high = (limit(axis=(1, 2))[:, None, None] for limit in (source.min, source.max))
+    along_x = _interpolate(source.astype(np.float64).transpose(0, 2, 1), size, columns)
+    along_y = _interpolate(along_x.transpose(0, 2, 1), size, rows)
+    np.clip(along_y, low, high, out=along_y)
+    return Content(along_y, rows, columns)
+
+
+def _reached(filled: Any, size: int) -> range:
+    """Return the new positions from the first to the last that has a filled old position among its taps."""
+    below = np.floor(_positions(len(filled), size)).astype(np.int64)
+    padded = np.take(filled, reflected(len(filled), 2))
+    reached = np.flatnonzero(padded[below + 1] | padded[below + 2] | padded[below + 3] | padded[below + 4])
+    return range(int(reached[0]), int(reached[-1]) + 1) if len(reached) else range(0)
+
+
+def _positions(side: int, size: int) -> NDArray[np.float64]:
+    """Return where the centres of the new pixels are among the old ones."""
+    return np.asarray((side / size) * (np.arange(size) + 0.5) - 0.5, dtype=np.float64)
 
 
 def prefiltered(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -55,8 +91,8 @@ def prefiltered(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return images
 
 
-def _interpolate(images: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Resample (N, side, width) images along their second axis to (N, size, width).
+def _interpolate(images: NDArray[np.float64], size: int, wanted: range) -> NDArray[np.float64]:
+    """Resample (N, side, width) images along their second axis; return the wanted of the new positions.
 
     Catmull-Rom through four samples, ``x`` of the way from the second to the third:
     ``f1 + 0.5*x*(f2 - f0 + x*(2*f0 - 5*f1 + 4*f2 - f3 + x*(3*(f1 - f2) + f3 - f0)))``. What does not
@@ -64,12 +100,14 @@ def _interpolate(images: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     and must stay.
     """
     side = images.shape[1]
-    positions = (side / size) * (np.arange(size) + 0.5) - 0.5
+    positions = _positions(side, size)[wanted.start : wanted.stop]
     below = np.floor(positions)
     x = (positions - below)[:, None]
     gaps = below.astype(np.int64) + 1  # the first gap is the one before the first pixel
-    padded = np.take(images, reflected(side, 2), axis=1)
-    f0, f1, f2, f3 = (padded[:, tap : side + 1 + tap] for tap in range(4))
+    first, last = (int(gaps[0]), int(gaps[-1]) + 1) if len(gaps) else (0, 0)
+    padded = np.take(images, reflected(side, 2)[first : last + 3], axis=1)
+    f0, f1, f2, f3 = (padded[:, tap : last - first + tap] for tap in range(4))
+    gaps -= first
     linear, square, cubic = f2 - f0, 2 * f0 - 5 * f1 + 4 * f2 - f3, 3 * (f1 - f2) + f3 - f0
     result: NDArray[np.float64] = np.take(cubic, gaps, axis=1)
     result *= x

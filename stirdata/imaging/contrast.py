@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stirdata.imaging.arctangent import arctan
+from stirdata.imaging.placement import on_canvas
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,41 +29,46 @@ NEAR = 1e-7
 
 
 class Contrast:
-    """Levels of a stack of images, computed block by block and settled at the end.
+    """Levels of a stack of square images, computed block by block and settled at the end.
+
+    Images are given by a window each, outside which they are 0. A window may reach over the canvas.
 
     Args:
-        shape: Of the stack: (N, width, height).
+        count: Number of images.
+        canvas: Their side.
 
     Attributes:
-        levels: uint8, of that shape; final after :meth:`settle`.
+        levels: uint8, shape (count, canvas, canvas), rows before columns; final after :meth:`settle`.
     """
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        self.levels = np.zeros(shape, np.uint8)
-        self._low = np.zeros(shape[0])
-        self._high = np.zeros(shape[0])
+    def __init__(self, count: int, canvas: int) -> None:
+        self.levels = np.zeros((count, canvas, canvas), np.uint8)
+        self._low = np.zeros(count)
+        self._high = np.zeros(count)
         self._doubtful: list[tuple[NDArray[np.int64], ...]] = []
         self._values: list[NDArray[np.float64]] = []
 
-    def add(self, members: NDArray[np.int64], rows: range, values: NDArray[np.float64]) -> None:
-        """Compute the levels of a block of images.
+    def add(self, start: int, windows: NDArray[np.float64], corners: NDArray[np.int64]) -> None:
+        """Compute the levels of the images ``start``, ``start + 1``, and so on.
 
         Args:
-            members: Numbers of the images, int64, shape (block,).
-            rows: The part of the last axis that is given; the images are 0 outside.
-            values: float64, shape (block, width, len(rows)), 0 to 255.
+            start: Number of the first image.
+            windows: float64, shape (block, width, height), columns before rows, 0 to 255.
+            corners: Left and top of each window on its canvas, int64, shape (block, 2).
         """
-        lowest = 0.0 if len(rows) < self.levels.shape[2] else 255.0
-        low = values.min(axis=(1, 2), initial=lowest)
-        high = values.max(axis=(1, 2), initial=0.0)
-        self._low[members], self._high[members] = low, high
-        rough = _rough_levels(values, low[:, None, None], high[:, None, None])
+        values, low = self._cut(windows, corners)
+        high = values.max(axis=(1, 2))
+        block = slice(start, start + len(values))
+        self._low[block], self._high[block] = low, high
+        rough = _rough_levels(values, low, high)
         levels = rough.astype(np.uint8)
-        self.levels[members, :, rows.start : rows.stop] = levels
-        rough -= levels
-        images, columns, heights = np.nonzero((rough < 2 * NEAR) & (levels > 0))
-        self._doubtful.append((members[images], columns, heights + rows.start))
-        self._values.append(values[images, columns, heights])
+        self._paste(block, levels, corners)
+        rough -= 2 * NEAR
+        doubtful = np.flatnonzero(rough.astype(np.uint8) != levels)
+        images, columns, rows = np.unravel_index(doubtful, levels.shape)
+        left, top = corners[images].T
+        self._doubtful.append((images + start, top + rows, left + columns))
+        self._values.append(values.reshape(-1)[doubtful])
 
     def settle(self) -> None:
         """Compute again, with the correctly rounded arctangent, what is too near to a whole number."""
@@ -72,6 +78,26 @@ class Contrast:
         self._doubtful.clear()
         self._values.clear()
 
+    def _cut(
+        self, windows: NDArray[np.float64], corners: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Set to 0 what is beyond the canvas; return also the lowest value on each canvas."""
+        canvas, sizes = self.levels.shape[1], windows.shape[1:]
+        columns, rows = (on_canvas(corners[:, axis], sizes[axis], canvas) for axis in (0, 1))
+        if not (columns.all() and rows.all()):
+            windows = np.where(columns[:, :, None] & rows[:, None, :], windows, 0.0)
+        low = np.zeros(len(windows))
+        covers = (columns.sum(axis=1) == canvas) & (rows.sum(axis=1) == canvas)
+        for image in np.flatnonzero(covers):
+            low[image] = windows[image][columns[image]][:, rows[image]].min()
+        return windows, low
+
+    def _paste(self, block: slice, levels: NDArray[np.uint8], corners: NDArray[np.int64]) -> None:
+        canvas, (width, height) = self.levels.shape[1], levels.shape[1:]
+        for image, window, (x, y) in zip(self.levels[block], levels, corners.tolist(), strict=True):
+            left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, canvas), min(y + height, canvas)
+            image[top:bottom, left:right] = window[left - x : right - x, top - y : bottom - y].T
+
 
 def exact_levels(values: Any, low: Any, high: Any) -> NDArray[np.uint8]:
     """Return the levels of pixels in images whose smallest and largest values are given; all (N,)."""
@@ -80,7 +106,9 @@ def exact_levels(values: Any, low: Any, high: Any) -> NDArray[np.uint8]:
     return levels
 
 
-def _rough_levels(values: NDArray[np.float64], low: Any, high: Any) -> NDArray[np.float64]:
+def _rough_levels(
+    values: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return the levels before cutting, plus NEAR, with the arctangent of this machine's NumPy."""
     t_low, t_high = (np.arctan(STEEPNESS * (limit - MIDDLE)) for limit in (low, high))
     range_ = t_high - t_low
@@ -88,7 +116,6 @@ def _rough_levels(values: NDArray[np.float64], low: Any, high: Any) -> NDArray[n
     result = values - MIDDLE
     result *= STEEPNESS
     np.arctan(result, out=result)
-    result -= t_low
-    result *= gain
-    result += NEAR
+    result *= gain[:, None, None]
+    result += (NEAR - t_low * gain)[:, None, None]
     return result

@@ -1,4 +1,4 @@
-"""Putting objects on canvases, each at its own position."""
+"""Surroundings of objects that are placed on canvases, each at its own position."""
 
 from __future__ import annotations
 
@@ -10,42 +10,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def place_rows(
-    objects: NDArray[np.float64], starts: NDArray[np.int32], canvas: int, wanted: range, margin: int
+def surrounded(
+    objects: NDArray[np.float64], starts: NDArray[np.int64], canvas: int, margin: int
 ) -> NDArray[np.float64]:
-    """Put each object on rows of zeros, from its own row on; repeat the edge rows beyond the canvas.
+    """Put each object on rows of zeros, from its own row on, and return the rows around it.
+
+    Beyond the canvas the rows are copies of its edge rows, which are those of the object where this
+    lies at the edge.
 
     Args:
         objects: float64, shape (N, size, width).
-        starts: Row of each object's first row, integers, shape (N,), 0 to canvas - size.
+        starts: Row of each object's first row, shape (N,), 0 to canvas - size.
         canvas: Number of rows of the canvas.
-        wanted: Rows of the canvas to return.
-        margin: Rows to add before and behind those, where beyond the canvas as copies of its edge rows.
+        margin: Rows to return before and behind the object.
 
     Returns:
-        float64, shape (N, len(wanted) + 2 * margin, width).
+        float64, shape (N, size + 2 * margin, width); the first row is ``starts - margin``.
     """
     count, size, width = objects.shape
     with_zero = np.zeros((count, size + 1, width))
     with_zero[:, :size] = objects
-    canvas_rows = np.clip(np.arange(wanted.start - margin, wanted.stop + margin), 0, canvas - 1)
-    rows = canvas_rows - starts[:, None].astype(np.int64)
+    canvas_rows = np.clip(starts[:, None] + np.arange(-margin, size + margin), 0, canvas - 1)
+    rows = canvas_rows - starts[:, None]
     rows = np.where((rows >= 0) & (rows < size), rows, size)  # row ``size`` is the zero row
     rows += np.arange(count)[:, None] * (size + 1)
     return np.take(with_zero.reshape(count * (size + 1), width), rows, axis=0)
 
 
-def reached_rows(objects: NDArray[np.float64], starts: NDArray[np.int32], canvas: int, margin: int) -> range:
-    """Return the rows of the canvas from the first to the last that any object is near to.
-
-    Args:
-        objects: float64, shape (N, size, width).
-        starts: Row of each object's first row, integers, shape (N,).
-        canvas: Number of rows of the canvas.
-        margin: How far from a value other than 0 a row still counts.
-    """
-    images, rows = np.nonzero(objects.any(axis=2))
-    if not len(rows):
-        return range(0)
-    filled = rows + starts[images]
-    return range(max(int(filled.min()) - margin, 0), min(int(filled.max()) + margin + 1, canvas))
+def on_canvas(first: NDArray[np.int64], size: int, canvas: int) -> NDArray[np.bool_]:
+    """Tell which of the rows ``first``, ``first + 1``, … are on the canvas: (N,) to (N, size)."""
+    rows = first[:, None] + np.arange(size)
+    return (rows >= 0) & (rows < canvas)

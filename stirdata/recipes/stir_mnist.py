@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stirdata.executors import InProcess, map_ordered
-from stirdata.imaging.catmull_rom import resize
+from stirdata.imaging.catmull_rom import Content, resize_content
 from stirdata.imaging.contrast import Contrast
 from stirdata.imaging.gaussian import radius_of, smooth
-from stirdata.imaging.placement import place_rows, reached_rows
+from stirdata.imaging.placement import surrounded
 from stirdata.recipes.stir import SEED, Frame, StirArrays, draw_positions, metadata, with_latents
 from stirdata.sources.digits import CLASS_NAMES
 
@@ -32,7 +32,7 @@ TRAIN_IMAGES = 60_000
 """Images that the first two sets are taken from; what follows is for the third."""
 
 _DIGIT_SIZE = 28
-_BLOCK_IMAGES = 12  # their float64 canvases fit the second-level cache of today's processors
+_BLOCK_IMAGES = 25  # few enough for the processor's caches, enough for NumPy to be busy with numbers
 
 
 def generate(
@@ -123,29 +123,27 @@ def draw(digits: NDArray[np.uint8], scale: int, positions: NDArray[np.int32]) ->
 
     Source: arXiv 2211.10288, its generator of mnist.
     """
-    contrast = Contrast((len(digits), FRAME.canvas, FRAME.canvas))
-    by_top = np.argsort(positions[:, 1], kind="stable")  # then the images of a block fill the same rows
+    contrast = Contrast(len(digits), FRAME.canvas)
     for start in range(0, len(digits), _BLOCK_IMAGES):
-        block = by_top[start : start + _BLOCK_IMAGES]
-        contrast.add(block, *_smoothed(resize(digits[block], scale), positions[block]))
+        block = slice(start, start + _BLOCK_IMAGES)
+        contrast.add(start, *_smoothed(resize_content(digits[block], scale), scale, positions[block]))
     contrast.settle()
-    return contrast.levels.transpose(0, 2, 1)
+    return contrast.levels
 
 
 def _smoothed(
-    objects: NDArray[np.float64], positions: NDArray[np.int32]
-) -> tuple[range, NDArray[np.float64]]:
-    """Place square objects on canvases and smooth these along y, then x.
-
-    Placing them along y only before the first pass, and along x before the second, leaves out columns
-    of zeros and lets both passes run over whole rows.
+    content: Content, scale: int, positions: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Place objects on canvases and smooth these along y, then x, as far as anything is not 0.
 
     Returns:
-        The rows that are not all zero in all images; those, float64, shape (N, 64, rows), x before y.
+        Windows of the canvases, float64, shape (N, width, height), x before y; left and top of each
+        window, int64, shape (N, 2), which may be beyond the canvas.
     """
-    sigma = 7 / 8 * objects.shape[1] / _DIGIT_SIZE
+    sigma = 7 / 8 * scale / _DIGIT_SIZE
     margin, side = radius_of(sigma), FRAME.canvas
-    rows = reached_rows(objects, positions[:, 1], side, margin)
-    along_y = smooth(place_rows(objects, positions[:, 1], side, rows, margin), sigma)
-    columns = place_rows(along_y.transpose(0, 2, 1), positions[:, 0], side, range(side), margin)
-    return rows, smooth(columns, sigma)
+    corners = positions.astype(np.int64) + np.array([content.columns.start, content.rows.start])
+    # One margin is what smoothing spreads, the other what it needs to know and does not return.
+    along_y = smooth(surrounded(content.pixels, corners[:, 1], side, 2 * margin), sigma)
+    along_x = smooth(surrounded(along_y.transpose(0, 2, 1), corners[:, 0], side, 2 * margin), sigma)
+    return along_x, corners - margin

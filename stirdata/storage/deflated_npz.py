@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PORTION = 1 << 20
 _WINDOW = 1 << 15
+_LEVEL = 3  # of 9: half the time of zlib's default, 6, for files that are 5 % larger
 _VERSION = 45  # of the zip format, which knows 64-bit sizes
 _MADE_BY_UNIX = 3 << 8
 _MODE = 0o100644 << 16
@@ -64,7 +65,7 @@ class _Member:
 
 
 def write(path: Path, arrays: Mapping[str, NDArray[Any]], executor: Executor, workers: int = 1) -> None:
-    """Write arrays in the order given, compressed as ``numpy.savez_compressed`` does.
+    """Write arrays in the order given, as ``numpy.savez_compressed`` does.
 
     Args:
         path: The file to make.
@@ -118,7 +119,7 @@ def _portions(array: NDArray[Any]) -> Iterator[_Portion]:
 def _deflate(portion: _Portion) -> bytes:
     """Deflate a portion to whole bytes, so that the next one can follow."""
     options: dict[str, Any] = {"zdict": portion.before} if len(portion.before) else {}
-    stream = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS, **options)
+    stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, **options)
     end = zlib.Z_FINISH if portion.is_last else zlib.Z_SYNC_FLUSH
     return stream.compress(portion.data) + stream.flush(end)
 
