@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[str]:
         threads_per_worker=1,
         processes=request.param == "processes",
         host="127.0.0.1",
+        protocol="tcp",
         dashboard_address="127.0.0.1:0",
         silence_logs=50,
     ) as local:
@@ -85,6 +88,36 @@ def test_library_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingLibraryError, match=r"stirdata\[dask\]"), dask_cluster("tcp://127.0.0.1:9"):
         pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks for a process by a signal")
+def test_workers_end_with_their_parent() -> None:
+    """A killed command must not leave processes behind that wait for work for ever."""
+    script = (
+        "import os, time\n"
+        "from stirdata.executors import processes\n"
+        "if __name__ == '__main__':\n"
+        "    with processes(2) as executor:\n"
+        "        print(executor.submit(os.getpid).result(), flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and _runs(worker):
+        time.sleep(0.05)
+    assert not _runs(worker)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")  # where nobody reaps an orphan, it stays as a zombie
+    return not (state.is_file() and state.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_worker_that_dies() -> None:
