@@ -27,6 +27,9 @@ from stirdata.errors import MissingLibraryError, StirdataError, WorkersUnavailab
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+DASK_TIMEOUT = 30.0
+"""Seconds to wait for a scheduler to answer."""
+
 
 def available_cores() -> int:
     """Return how many processor cores this process may use."""
@@ -90,19 +93,19 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def dask_cluster(address: str, *, timeout: float = 30.0) -> Iterator[tuple[Executor, int]]:
+def dask_cluster(address: str, *, timeout: float | None = None) -> Iterator[tuple[Executor, int]]:
     """Yield an executor on a running Dask cluster, and how many tasks it does at a time.
 
     Args:
         address: Of the scheduler, for example ``tcp://host:8786``. Its machines need stirdata, and the
             raw material under the same paths.
-        timeout: Seconds to wait for the scheduler.
+        timeout: Seconds to wait for the scheduler; :data:`DASK_TIMEOUT` if None.
 
     Raises:
         MissingLibraryError: The extra ``dask`` is not installed.
         WorkersUnavailableError: The scheduler does not answer, has no workers, or lost them.
     """
-    with _dask_client(address, timeout) as client:
+    with _dask_client(address, timeout or DASK_TIMEOUT) as client:
         slots = sum(client.nthreads().values())
         if not slots:
             raise WorkersUnavailableError(
