@@ -25,9 +25,7 @@ def plain(image: np.ndarray, size: int) -> np.ndarray:
         i = math.floor(c)
         x = c - i
         f0, f1, f2, f3 = (values[reflect(i + tap)] for tap in (-1, 0, 1, 2))
-        return f1 + 0.5 * x * (
-            f2 - f0 + x * (2 * f0 - 5 * f1 + 4 * f2 - f3 + x * (3 * (f1 - f2) + f3 - f0))
-        )
+        return f1 + 0.5 * x * (f2 - f0 + x * (2 * f0 - 5 * f1 + 4 * f2 - f3 + x * (3 * (f1 - f2) + f3 - f0)))
 
     rows = [[sample(row, number) for number in range(size)] for row in image.astype(float).tolist()]
     columns = [[sample(list(column), number) for number in range(size)] for column in zip(*rows, strict=True)]
@@ -42,9 +40,7 @@ def test_every_pixel_is_that_of_the_formula(size: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.integers(17, 64), st.integers(0, 27), st.integers(0, 27), st.integers(1, 28), st.integers(0, 2**31)
-)
+@given(st.integers(17, 64), st.integers(0, 27), st.integers(0, 27), st.integers(1, 28), st.integers(0, 2**31))
 def test_content_is_all_that_is_not_zero(size: int, row: int, column: int, extent: int, seed: int) -> None:
     images = np.zeros((2, 28, 28), np.uint8)
     part = images[:, row : row + extent, column : column + extent]

@@ -43,7 +43,9 @@ def canvases(values: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 def exact(image: np.ndarray) -> np.ndarray:
     """Apply the formula with mpmath's arctangent, rounded to the nearest double."""
-    t = np.array([[float(mpmath.atan(mpmath.mpf(v))) for v in row] for row in (0.02 * (image - 128)).tolist()])
+    t = np.array(
+        [[float(mpmath.atan(mpmath.mpf(v))) for v in row] for row in (0.02 * (image - 128)).tolist()]
+    )
     t = 2 / np.pi * t
     return (255 * (t - t.min()) / (t.max() - t.min())).astype(np.uint8)
 

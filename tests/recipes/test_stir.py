@@ -56,7 +56,9 @@ def test_missing_and_misshapen_images_are_refused() -> None:
     with pytest.raises(ValueError, match="expected 36 images, got 35"):
         stir.assemble(small_frame(), singles[1:], whole.psts, whole.metadata)
     with pytest.raises(ValueError, match="must have shape"):
-        stir.assemble(small_frame(), [(singles[0][0], np.zeros((3, 3), np.uint8))], whole.psts, whole.metadata)
+        stir.assemble(
+            small_frame(), [(singles[0][0], np.zeros((3, 3), np.uint8))], whole.psts, whole.metadata
+        )
 
 
 def test_labels_and_scales_follow_the_axes() -> None:
