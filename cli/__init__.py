@@ -30,7 +30,7 @@ Exit codes:
     commands_in=__name__,
     lazy_commands={
         "generate": ("generate", "Make a dataset from its published recipe."),
-        "verify": ("verify", "Prove what a dataset is: every hash, and whether it is a published one."),
+        "verify": ("verify", "Prove what a dataset is, hash by hash."),
         "convert": ("convert", "Write a dataset in another format, with the same content."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

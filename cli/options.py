@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    _SeedsType = click.ParamType[tuple[int, ...]]
+else:  # not generic before click 8.2
+    _SeedsType = click.ParamType
 
 FOLDER = click.Path(path_type=Path)
 
@@ -27,7 +32,7 @@ def worker_count(asked: int | None) -> int:
     return asked or available_cores()
 
 
-class Seeds(click.ParamType[tuple[int, ...]]):
+class Seeds(_SeedsType):
     """Seeds such as ``0-5,8``: numbers and ranges that include both ends."""
 
     name = "0-5,8"

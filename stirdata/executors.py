@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
@@ -75,7 +75,8 @@ def map_ordered(
 ) -> Iterator[Result]:
     """Yield ``function(item)`` in the order of the items, keeping ``ahead`` of them submitted.
 
-    Unlike ``Executor.map`` it never holds more than ``ahead`` unfinished items and results.
+    Unlike ``Executor.map`` it never holds more than ``ahead`` unfinished items and results. When it
+    ends early, nothing that it submitted is running any more, so that its caller can clean up.
     """
     waiting: list[Future[Result]] = []
     try:
@@ -86,5 +87,4 @@ def map_ordered(
         while waiting:
             yield waiting.pop(0).result()
     finally:
-        for future in waiting:
-            future.cancel()
+        wait([future for future in waiting if not future.cancel()])

@@ -18,6 +18,17 @@ SCHEMA = "stirdata/manifest/1"
 FOLDER_NAME = "manifest.json"
 FILE_SUFFIX = ".manifest.json"
 SUMS_NAME = "SHA256SUMS"
+_TYPES = {
+    "dataset": str,
+    "recipe": dict,
+    "parameters": dict,
+    "seed": int,
+    "sources": list,
+    "license": str,
+    "citation": list,
+    "checksums": dict,
+    "versions": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -141,18 +152,38 @@ def _checked(content: dict[str, Any], path: Path) -> Manifest:
         }
     except (TypeError, KeyError, AttributeError) as error:
         raise ManifestError("the manifest lists files or arrays wrongly", where=path, got=error) from error
+    _check_types(content, path)
     for entry in files:
         check_relative(entry.path, path)
     manifest = Manifest(**{name: content[name] for name in names} | {"files": files, "arrays": arrays})
-    if manifest.root != content["root"]:
+    _check_root(manifest, content["root"], path)
+    return manifest
+
+
+def _check_types(content: dict[str, Any], path: Path) -> None:
+    for name, kind in _TYPES.items():
+        if not isinstance(content[name], kind):
+            raise ManifestError(
+                f"the manifest has a wrong value in the field {name}",
+                where=path,
+                expected=kind.__name__,
+                got=type(content[name]).__name__,
+            )
+
+
+def _check_root(manifest: Manifest, expected: Any, path: Path) -> None:
+    try:
+        root = manifest.root
+    except RecursionError as error:
+        raise ManifestError("the manifest is nested too deeply", where=path) from error
+    if root != expected:
         raise ManifestError(
             "the manifest was changed: its root digest does not fit its content",
             where=path,
-            expected=content["root"],
-            got=manifest.root,
+            expected=expected,
+            got=root,
             hint="generate the dataset again, or get the manifest from where you got the data",
         )
-    return manifest
 
 
 def check_relative(name: str, origin: Path) -> None:

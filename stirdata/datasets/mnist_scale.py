@@ -48,9 +48,10 @@ class MNISTScale:
 
     Source: arXiv 1910.11093, section 6.1.
 
-    Example:
-        >>> dataset = MNISTScale("data", seed=0)  # doctest: +SKIP
-        >>> images, labels = dataset.to_torch("train", device="cuda", normalize=True)  # doctest: +SKIP
+    Example::
+
+        dataset = MNISTScale("data", seed=0)
+        images, labels = dataset.to_torch("train", device="cuda", normalize=True)
     """
 
     def __init__(
