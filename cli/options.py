@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 else:  # not generic before click 8.2
     _SeedsType = click.ParamType
 
+LARGEST_SEED = 2**32 - 1
+MOST_SEEDS = 10_000
+
 FOLDER = click.Path(path_type=Path)
 
 workers = click.option(
@@ -46,9 +49,18 @@ class Seeds(_SeedsType):
         seeds: set[int] = set()
         for part in value.split(","):
             first, dash, last = part.strip().partition("-")
-            if not first.isdecimal() or (dash and not last.isdecimal()):
+            if not _is_number(first) or (dash and not _is_number(last)):
                 self.fail(f"expected numbers and ranges such as 0-5,8, got {value!r}", param, ctx)
-            if dash and int(last) < int(first):
+            numbers = range(int(first), int(last or first) + 1)
+            if not numbers:
                 self.fail(f"the range {part.strip()} runs backwards; write {last}-{first}", param, ctx)
-            seeds.update(range(int(first), int(last or first) + 1))
+            if numbers[-1] > LARGEST_SEED:
+                self.fail(f"seeds go up to {LARGEST_SEED}, got {numbers[-1]}", param, ctx)
+            if len(numbers) > MOST_SEEDS:
+                self.fail(f"at most {MOST_SEEDS} seeds in a range, got {len(numbers)}", param, ctx)
+            seeds.update(numbers)
         return tuple(sorted(seeds))
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 20  # Python refuses to convert thousands of digits

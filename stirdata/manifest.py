@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -79,18 +80,25 @@ class Manifest:
     checksums: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def root(self) -> str:
         """SHA-256 over everything but the library versions: one value that names the dataset."""
-        content = {"schema": SCHEMA, **asdict(self)}
+        content = {"schema": SCHEMA, **self._content()}
         del content["versions"]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return sha256_of_bytes(text.encode())
 
     def dumps(self) -> str:
         """Return the manifest as JSON text with one file or array per line; always the same text."""
-        content = {"schema": SCHEMA, "root": self.root, **asdict(self)}
+        content = {"schema": SCHEMA, "root": self.root, **self._content()}
         return _object_text(content, depth=0, until=2) + "\n"
+
+    def _content(self) -> dict[str, Any]:
+        """Return the fields as JSON values; dataclasses.asdict takes seconds for 62,000 files."""
+        content = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        content["files"] = [vars(entry) for entry in self.files]
+        content["arrays"] = {name: vars(entry) for name, entry in self.arrays.items()}
+        return content
 
 
 def describe_file(path: Path, name: str) -> FileEntry:

@@ -138,10 +138,12 @@ class _Content:
 
 
 def outputs_below(path: Path) -> list[Path]:
-    """Return the datasets that a path names: itself, or those with a manifest in a folder.
+    """Return the datasets that a path names: itself, or those in a folder.
+
+    In a folder they are known by their manifests; PNG trees without one, by the published layout.
 
     Raises:
-        MissingFileError: There is nothing at the path, or nothing with a manifest below it.
+        MissingFileError: There is no dataset in the folder.
     """
     if path.name == FOLDER_NAME:
         return [path.parent]
@@ -153,7 +155,9 @@ def outputs_below(path: Path) -> list[Path]:
         return [path]
     found = [file.parent for file in path.rglob(FOLDER_NAME)]
     found += [file.with_name(file.name.removesuffix(FILE_SUFFIX)) for file in path.rglob(f"*{FILE_SUFFIX}")]
-    visible = [output for output in found if not output.name.startswith(".")]
+    layouts = ("seed_*/scale_*", "MNIST_scale/seed_*/scale_*")
+    found += [tree for layout in layouts for tree in path.glob(layout) if png_tree.looks_like_tree(tree)]
+    visible = {output for output in found if not output.name.startswith(".")}
     if not visible:
         raise MissingFileError(
             "there is no dataset with a manifest in this folder",
@@ -220,6 +224,7 @@ def _inspect(path: Path, executor: Executor, advance: Callable[[int], None] | No
     files = {path.name: describe_file(path, path.name)}
     try:
         arrays = storage.load(path, executor)
+        storage.check_arrays(path, arrays)
     except StirdataError as error:
         return _Content(files, {}, unreadable=_unreadable(path, error))
     return _Content(files, {name: sha256_of_array(array) for name, array in arrays.items()})
@@ -239,7 +244,8 @@ def _inspect_tree(folder: Path, executor: Executor, advance: Callable[[int], Non
 
 def _unreadable(path: Path, error: StirdataError) -> Finding:
     where = error.where if error.where is not None else path
-    return Finding("unreadable", str(where), str(error.expected or ""), f"{error.what} ({error.got})")
+    got = "" if error.got is None else f" ({error.got})"
+    return Finding("unreadable", str(where), str(error.expected or ""), error.what + got)
 
 
 def _compare(manifest: Manifest, content: _Content) -> list[Finding]:

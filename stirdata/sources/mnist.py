@@ -173,6 +173,7 @@ def _check_lengths(images: NDArray[np.uint8], labels: NDArray[np.uint8], stream:
             where=stream.path,
             expected=f"{len(images)} labels, one per image",
             got=f"{len(labels)} labels",
+            hint="one of the two belongs to something else: get both again from the same place",
         )
 
 

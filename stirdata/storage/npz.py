@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stirdata.errors import FormatError, MissingFileError
 
@@ -37,24 +37,34 @@ def read(path: Path, names: list[str] | None = None) -> dict[str, NDArray[Any]]:
         MissingFileError: There is no such file.
         FormatError: It is no npz file, is cut short, lacks one of the names, or holds objects.
     """
-    import numpy as np
-
     if not path.is_file():
         raise MissingFileError("there is no such file", where=path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise FormatError("the file is not an npz archive", where=path, got="a single array")
-            return {name: archive[name] for name in _present(path, archive.files, names)}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        if isinstance(error, FormatError):
-            raise
+        with path.open("rb") as file:  # np.load leaves a file open that it opened and could not read
+            return _read(file, path, names)
+    except FormatError:
+        raise
+    except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise almost anything
         raise FormatError(
             "the file is not a complete npz archive of plain arrays",
             where=path,
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
             hint="generate or fetch it again; object arrays are never unpickled",
         ) from error
+
+
+def _read(file: BinaryIO, path: Path, names: list[str] | None) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    archive = np.load(file, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise FormatError("the file is not an npz archive", where=path, got="a single array")
+    with archive:
+        arrays = {name: archive[name] for name in _present(path, archive.files, names)}
+    others = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if others:
+        raise FormatError("the npz file holds other things than arrays", where=path, got=", ".join(others))
+    return arrays
 
 
 def _present(path: Path, present: list[str], names: list[str] | None) -> list[str]:
