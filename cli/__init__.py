@@ -30,7 +30,7 @@ Exit codes:
     commands_in=__name__,
     lazy_commands={
         "generate": ("generate", "Make a dataset from its published recipe."),
-        "verify": ("verify", "Prove what a dataset is: every hash, and whether it is a published one."),
+        "verify": ("verify", "Prove what a dataset is, hash by hash."),
         "diff": ("diff", "Compare two npz files, array by array."),
         "convert": ("convert", "Write a dataset in another format, with the same content."),
     },
@@ -57,6 +57,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _explain(error: BaseException) -> int:
     """Print what went wrong for the person at the terminal; return the exit code."""
+    if isinstance(error, SystemExit):
+        # From click: with 0 after shell completion, with 1 when who read our output has left.
+        return DONE if error.code == 0 else INTERRUPTED
     if isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo("stirdata: interrupted; nothing half-written is left", err=True)
         return INTERRUPTED
@@ -67,11 +70,9 @@ def _explain(error: BaseException) -> int:
         click.echo(f"stirdata: {error}", err=True)
         unavailable = isinstance(error, SourceUnavailableError | WorkersUnavailableError)
         return UNAVAILABLE if unavailable else WRONG
-    if isinstance(error, BrokenPipeError):
-        sys.stderr.close()  # who read our output has gone; there is nobody to tell
-        return DONE
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else WRONG
+    if isinstance(error, OSError):
+        click.echo(f"stirdata: {error.strerror or error}\n  where:    {error.filename}", err=True)
+        return WRONG
     click.echo(
         f"stirdata: a fault of stirdata itself: {type(error).__name__}: {error}\n"
         "  next:     run again as stirdata --debug …, and report what it shows",

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 @click.command("mnist-scale")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of one realization.  [default: 0]")
+@click.option(
+    "--seed", type=click.IntRange(0, options.LARGEST_SEED), help="Seed of one realization.  [default: 0]"
+)
 @click.option("--seeds", type=options.Seeds(), help="Seeds of several realizations; published are 0-5.")
 @click.option("--min-scale", type=float, default=0.3, show_default=True, help="Smallest scale factor.")
 @click.option("--max-scale", type=float, default=1.0, show_default=True, help="Largest scale factor.")

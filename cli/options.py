@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 else:  # not generic before click 8.2
     _NumbersType = click.ParamType
 
-_MOST_NUMBERS = 100_000
+LARGEST_SEED = 2**32 - 1
+_MOST_NUMBERS = 10_000
+
 FOLDER = click.Path(path_type=Path)
 
 workers = click.option(
@@ -41,6 +43,8 @@ def worker_count(asked: int | None) -> int:
 class Numbers(_NumbersType):
     """Numbers such as ``0-5,8``: single ones and ranges that include both ends."""
 
+    largest = LARGEST_SEED
+
     name = "0-5,8"
 
     def convert(
@@ -52,13 +56,16 @@ class Numbers(_NumbersType):
         numbers: set[int] = set()
         for part in value.split(","):
             first, dash, last = part.strip().partition("-")
-            if not first.isdecimal() or (dash and not last.isdecimal()):
+            if not _is_number(first) or (dash and not _is_number(last)):
                 self.fail(f"expected numbers and ranges such as 0-5,8, got {value!r}", param, ctx)
-            if dash and int(last) < int(first):
+            members = range(int(first), int(last or first) + 1)
+            if not members:
                 self.fail(f"the range {part.strip()} runs backwards; write {last}-{first}", param, ctx)
-            if dash and int(last) - int(first) >= _MOST_NUMBERS:
-                self.fail(f"the range {part.strip()} has more than {_MOST_NUMBERS} numbers", param, ctx)
-            numbers.update(range(int(first), int(last or first) + 1))
+            if members[-1] > self.largest:
+                self.fail(f"numbers go up to {self.largest}, got {members[-1]}", param, ctx)
+            if len(members) > _MOST_NUMBERS:
+                self.fail(f"at most {_MOST_NUMBERS} numbers in a range, got {len(members)}", param, ctx)
+            numbers.update(members)
         return tuple(sorted(numbers))
 
 
@@ -70,3 +77,7 @@ class Scales(Numbers):
     """Sizes in pixels such as ``17-64``."""
 
     name = "17-64"
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 20  # Python refuses to convert thousands of digits

@@ -58,14 +58,14 @@ def command(
                     if not as_json:
                         _print(report)
             except StirdataError as error:
-                failures.append(error)
+                failures.append({"path": str(path), "error": str(error)})
                 click.echo(f"stirdata: {error}", err=True)
     if as_json:
-        click.echo(json.dumps({"reports": [report.as_json() for report in reports]}))
+        click.echo(json.dumps({"reports": [report.as_json() for report in reports], "errors": failures}))
     if failures:
-        raise SystemExit(2)
+        raise click.exceptions.Exit(2)
     if not all(report.ok for report in reports):
-        raise SystemExit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _print(report: Report) -> None:

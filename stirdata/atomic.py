@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,7 +41,8 @@ def locked(target: Path, waiting: Callable[[], None] | None = None) -> Iterator[
     """
     from filelock import FileLock, Timeout
 
-    with _target_errors(target), _parents(target):
+    with _target_errors(target), no_empty_parents(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(_beside(target, "lock"))
         try:
             lock.acquire(timeout=0)
@@ -60,6 +61,19 @@ def locked(target: Path, waiting: Callable[[], None] | None = None) -> Iterator[
 
 
 @contextmanager
+def no_empty_parents(target: Path) -> Iterator[None]:
+    """Take the folders above a target away again if the body fails and they are new and empty."""
+    missing = [folder for folder in target.parents if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+@contextmanager
 def new_file(target: Path) -> Iterator[Path]:
     """Yield a temporary path to write; rename it to ``target`` when the body succeeds.
 
@@ -69,16 +83,46 @@ def new_file(target: Path) -> Iterator[Path]:
     Raises:
         TargetError: The file cannot be written.
     """
-    partial = _beside(target, "partial")
-    _remove(partial)
-    with _target_errors(target):
+    with new_files(target) as (partial,):
+        yield partial
+
+
+@contextmanager
+def new_files(*targets: Path) -> Iterator[list[Path]]:
+    """Yield temporary paths to write; rename them to ``targets`` when the body succeeds.
+
+    Args:
+        targets: Files in one folder, replaced if they exist, in this order, once all of them are
+            safely on the disk. Errors name the last one.
+
+    Raises:
+        TargetError: A file cannot be written, or a folder has its name; no target has changed.
+    """
+    partials = [_beside(target, "partial") for target in targets]
+    with _target_errors(targets[-1]):
         try:
-            yield partial
-            flush(partial)
-            partial.replace(target)
-            flush(target.parent)
+            _make_way(partials, targets)
+            yield partials
+            for partial in partials:
+                flush(partial)
+            for partial, target in zip(partials, targets, strict=True):
+                partial.replace(target)
+            flush(targets[-1].parent)
         finally:
-            _remove(partial)
+            for partial in partials:
+                _remove(partial)
+
+
+def _make_way(partials: Iterable[Path], targets: Iterable[Path]) -> None:
+    for partial in partials:
+        _remove(partial)
+    for target in targets:
+        if target.is_dir():
+            raise TargetError(
+                "a folder is where a file should go",
+                where=target,
+                hint="move the folder away, or choose another output",
+            )
 
 
 @contextmanager
@@ -110,12 +154,6 @@ def restore_folder(target: Path) -> None:
     if aside.exists() and not target.exists():
         aside.rename(target)
     _remove(aside)
-
-
-def write_text(target: Path, text: str) -> None:
-    """Replace a small file atomically by UTF-8 text, whose line ends are kept as they are."""
-    with new_file(target) as partial:
-        partial.write_bytes(text.encode())
 
 
 def _exchange(partial: Path, target: Path) -> None:
@@ -161,20 +199,6 @@ def _flush_everything(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             flush(path)
-
-
-@contextmanager
-def _parents(target: Path) -> Iterator[None]:
-    """Create the folders above a target; take the new ones away again if the body fails."""
-    missing = [folder for folder in target.parents if not folder.exists()]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for folder in missing:
-            with suppress(OSError):
-                folder.rmdir()
-        raise
 
 
 @contextmanager

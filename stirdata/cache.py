@@ -16,8 +16,8 @@ def cache_folder(folder: Path | str | None = None) -> Path:
             the operating system has for a user's caches.
 
     Example:
-        >>> cache_folder("here")
-        PosixPath('here')
+        >>> cache_folder("here").as_posix()
+        'here'
     """
     if folder is not None:
         return Path(folder).expanduser()

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stirdata import atomic
-from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, MissingFileError, ParameterError
 from stirdata.executors import processes
-from stirdata.manifest import Manifest, load, manifest_path
+from stirdata.manifest import Manifest, describe_array, load, manifest_path
 from stirdata.outputs import Outcome, standing_outcome
 from stirdata.storage import mnist_scale as storage
 from stirdata.verification import identify
@@ -53,8 +52,8 @@ def convert(
         if standing is not None:
             return standing
         arrays = storage.load(source, executor, storage.ARRAY_NAMES, advance)
-        for name, entry in manifest.arrays.items():
-            if sha256_of_array(arrays[name]) != entry.sha256:
+        for name in storage.ARRAY_NAMES:
+            if describe_array(arrays[name]) != manifest.arrays.get(name):
                 raise FormatError(
                     f"the array {name} differs from the manifest", where=source, hint="run stirdata verify"
                 )

@@ -17,6 +17,7 @@ from concurrent.futures import (
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
+    wait,
 )
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
@@ -75,10 +76,10 @@ def processes(workers: int) -> Iterator[Executor]:
 
 
 def _spawning_pool(workers: int) -> Executor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker)
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_follow_parent)
 
 
-def _begin_worker() -> None:
+def _follow_parent() -> None:
     """Leave Ctrl-C, which reaches every process of a terminal, to the parent; end when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -141,7 +142,8 @@ def map_ordered(
 ) -> Iterator[Result]:
     """Yield ``function(item)`` in the order of the items, keeping ``ahead`` of them submitted.
 
-    Unlike ``Executor.map`` it never holds more than ``ahead`` unfinished items and results.
+    Unlike ``Executor.map`` it never holds more than ``ahead`` unfinished items and results. When it
+    ends early, nothing that it submitted is running any more, so that its caller can clean up.
 
     Raises:
         WorkersUnavailableError: A worker died, or a cluster lost it.
@@ -155,8 +157,7 @@ def map_ordered(
         while waiting:
             yield _result(waiting.pop(0))
     finally:
-        for future in waiting:
-            future.cancel()
+        wait([future for future in waiting if not future.cancel()])
 
 
 def _result(future: Future[Result]) -> Result:

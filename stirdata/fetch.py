@@ -51,9 +51,9 @@ def fetch(
                 return
             except (SourceError, SourceUnavailableError) as error:
                 reasons.append(f"{url}: {error.what}")
-    raise SourceUnavailableError(
-        f"{target.name} could not be downloaded", where=target, got="\n            ".join(reasons)
-    )
+        raise SourceUnavailableError(
+            f"{target.name} could not be downloaded", where=target, got="\n            ".join(reasons)
+        )
 
 
 def _already_there(target: Path, check: Callable[[Path], None]) -> bool:
@@ -67,6 +67,7 @@ def _already_there(target: Path, check: Callable[[Path], None]) -> bool:
 def _transfer(url: str, partial: Path, *, limit: int, quiet: bool) -> None:
     """Stream a URL into a file; every failure of the network becomes SourceUnavailableError."""
     import requests
+    import urllib3
 
     agent = f"stirdata/{__version__}"
     try:
@@ -75,17 +76,17 @@ def _transfer(url: str, partial: Path, *, limit: int, quiet: bool) -> None:
         ) as response:
             response.raise_for_status()
             _save(response, partial, limit=limit, quiet=quiet)
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise SourceUnavailableError(_reason(error)) from error
 
 
 def _save(response: requests.Response, partial: Path, *, limit: int, quiet: bool) -> None:
-    size = int(response.headers.get("Content-Length") or 0)
+    length = response.headers.get("Content-Length", "")
+    size = int(length) if length.isdecimal() else 0
     received = 0
     with partial.open("wb") as file, bar(size or None, partial.name.strip("."), "B", quiet=quiet) as shown:
         # The raw stream: a .gz file must arrive as it is, whatever Content-Encoding says.
-        response.raw.decode_content = False
-        for chunk in response.iter_content(_CHUNK):
+        for chunk in response.raw.stream(_CHUNK, decode_content=False):
             received += len(chunk)
             if received > limit:
                 raise SourceUnavailableError(f"sent more than the expected {limit} bytes")
@@ -96,5 +97,8 @@ def _save(response: requests.Response, partial: Path, *, limit: int, quiet: bool
 
 
 def _reason(error: Exception) -> str:
-    """Return the innermost cause of a network error in one line."""
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    """Return the innermost cause of a network error in one line, without the objects around it."""
+    cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    cause = getattr(cause, "reason", cause)
+    text = str(cause).rpartition("): ")[2] or type(cause).__name__
+    return text.splitlines()[0]

@@ -69,7 +69,8 @@ class Identity(Protocol):
 def unreadable(path: Path, error: StirdataError) -> Finding:
     """Return the finding for a file that could not be read."""
     where = error.where if error.where is not None else path
-    return Finding("unreadable", str(where), str(error.expected or ""), f"{error.what} ({error.got})")
+    got = "" if error.got is None else f" ({error.got})"
+    return Finding("unreadable", str(where), str(error.expected or ""), error.what + got)
 
 
 def compare_arrays(expected: Mapping[str, str], found: Mapping[str, str]) -> list[Finding]:

@@ -64,7 +64,7 @@ class MNISTScaleRequest:
         source = mnist.describe() if self.source == "mnist" else synthetic.describe()
         return storage.Description(
             recipe={"name": recipe.RECIPE, "version": recipe.RECIPE_VERSION},
-            seed=seed,
+            seed=int(seed),
             parameters={"min_scale": float(self.min_scale), "max_scale": float(self.max_scale)},
             sources=[source],
             license=source["license"],
@@ -87,6 +87,8 @@ class MNISTScaleRequest:
         ):
             if value not in known:
                 raise ParameterError(f"unknown {name}", where=name, expected=", ".join(known), got=value)
+        if self.workers < 1:
+            raise ParameterError("too few workers", where="workers", expected="1 or more", got=self.workers)
         if self.source == "synthetic" and self.source_dir is not None:
             raise ParameterError(
                 "the synthetic source needs no folder",
@@ -112,8 +114,9 @@ def generate_mnist_scale(request: MNISTScaleRequest, advance: Advance | None = N
         FormatError: The pixels of a published realization came out different.
     """
     request.check()
-    at_once = min(request.workers, len(request.seeds))
+    at_once = max(1, min(request.workers, len(request.seeds)))
     with ExitStack() as stack:
+        stack.enter_context(atomic.no_empty_parents(request.target(0)))  # which several seeds share
         encoders = stack.enter_context(processes(request.workers if request.form == "png" else 1))
         maker = _Maker(request, encoders, request.workers // at_once, advance or (lambda count: None))
         executor = stack.enter_context(threads(at_once))

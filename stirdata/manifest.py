@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,17 @@ SCHEMA = "stirdata/manifest/1"
 FOLDER_NAME = "manifest.json"
 FILE_SUFFIX = ".manifest.json"
 SUMS_NAME = "SHA256SUMS"
+_TYPES = {
+    "dataset": str,
+    "recipe": dict,
+    "parameters": dict,
+    "seed": int,
+    "sources": list,
+    "license": str,
+    "citation": list,
+    "checksums": dict,
+    "versions": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -68,18 +80,25 @@ class Manifest:
     checksums: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def root(self) -> str:
         """SHA-256 over everything but the library versions: one value that names the dataset."""
-        content = {"schema": SCHEMA, **asdict(self)}
+        content = {"schema": SCHEMA, **self._content()}
         del content["versions"]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return sha256_of_bytes(text.encode())
 
     def dumps(self) -> str:
         """Return the manifest as JSON text with one file or array per line; always the same text."""
-        content = {"schema": SCHEMA, "root": self.root, **asdict(self)}
+        content = {"schema": SCHEMA, "root": self.root, **self._content()}
         return _object_text(content, depth=0, until=2) + "\n"
+
+    def _content(self) -> dict[str, Any]:
+        """Return the fields as JSON values; dataclasses.asdict takes seconds for 62,000 files."""
+        content = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        content["files"] = [vars(entry) for entry in self.files]
+        content["arrays"] = {name: vars(entry) for name, entry in self.arrays.items()}
+        return content
 
 
 def describe_file(path: Path, name: str) -> FileEntry:
@@ -141,18 +160,38 @@ def _checked(content: dict[str, Any], path: Path) -> Manifest:
         }
     except (TypeError, KeyError, AttributeError) as error:
         raise ManifestError("the manifest lists files or arrays wrongly", where=path, got=error) from error
+    _check_types(content, path)
     for entry in files:
         check_relative(entry.path, path)
     manifest = Manifest(**{name: content[name] for name in names} | {"files": files, "arrays": arrays})
-    if manifest.root != content["root"]:
+    _check_root(manifest, content["root"], path)
+    return manifest
+
+
+def _check_types(content: dict[str, Any], path: Path) -> None:
+    for name, kind in _TYPES.items():
+        if not isinstance(content[name], kind):
+            raise ManifestError(
+                f"the manifest has a wrong value in the field {name}",
+                where=path,
+                expected=kind.__name__,
+                got=type(content[name]).__name__,
+            )
+
+
+def _check_root(manifest: Manifest, expected: Any, path: Path) -> None:
+    try:
+        root = manifest.root
+    except RecursionError as error:
+        raise ManifestError("the manifest is nested too deeply", where=path) from error
+    if root != expected:
         raise ManifestError(
             "the manifest was changed: its root digest does not fit its content",
             where=path,
-            expected=content["root"],
-            got=manifest.root,
+            expected=expected,
+            got=root,
             hint="generate the dataset again, or get the manifest from where you got the data",
         )
-    return manifest
 
 
 def check_relative(name: str, origin: Path) -> None:

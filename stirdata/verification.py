@@ -70,10 +70,12 @@ class Report:
 
 
 def outputs_below(path: Path) -> list[Path]:
-    """Return the datasets that a path names: itself, or those with a manifest in a folder.
+    """Return the datasets that a path names: itself, or those in a folder.
+
+    In a folder they are known by their manifests; PNG trees without one, by the published layout.
 
     Raises:
-        MissingFileError: There is nothing at the path, or nothing with a manifest below it.
+        MissingFileError: There is no dataset in the folder.
     """
     if path.name == FOLDER_NAME:
         return [path.parent]
@@ -85,7 +87,9 @@ def outputs_below(path: Path) -> list[Path]:
         return [path]
     found = [file.parent for file in path.rglob(FOLDER_NAME)]
     found += [file.with_name(file.name.removesuffix(FILE_SUFFIX)) for file in path.rglob(f"*{FILE_SUFFIX}")]
-    visible = [output for output in found if not output.name.startswith(".")]
+    layouts = ("seed_*/scale_*", "MNIST_scale/seed_*/scale_*")
+    found += [tree for layout in layouts for tree in path.glob(layout) if png_tree.looks_like_tree(tree)]
+    visible = {output for output in found if not output.name.startswith(".")}
     if not visible:
         raise MissingFileError(
             "there is no dataset with a manifest in this folder",
@@ -173,6 +177,7 @@ def _inspect(path: Path, dataset: str, executor: Executor, advance: Callable[[in
         if dataset != storage.DATASET:
             return pinned_stir.inspect(dataset, files, stir_storage.load(path))
         arrays = storage.load(path, executor)
+        storage.check_arrays(path, arrays)
     except StirdataError as error:
         return Content(files, {}, findings=(unreadable(path, error),))
     return Content(files, {name: sha256_of_array(array) for name, array in arrays.items()})
@@ -182,6 +187,7 @@ def _inspect_tree(folder: Path, executor: Executor, advance: Callable[[int], Non
     present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     try:
         arrays, tree = png_tree.read(folder, executor, advance)
+        storage.check_arrays(folder, arrays)
     except (FormatError, MissingFileError) as error:
         files = {name: describe_file(path, name) for name, path in present.items()}
         return Content(files, {}, findings=(unreadable(folder, error),))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.datasets.tensors import checked_device, doubled, to_float
-from stirdata.errors import FormatError, MissingFileError, ParameterError
+from stirdata.errors import MissingFileError, ParameterError
 from stirdata.executors import threads
+from stirdata.manifest import FILE_SUFFIX, manifest_path
 from stirdata.manifest import load as load_manifest
-from stirdata.manifest import manifest_path
 from stirdata.sources.digits import CLASS_NAMES
 from stirdata.storage import mnist_scale as storage
 from stirdata.storage import png_tree
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-SPLITS = ("train", "val", "test")
 MEAN = 0.0607
 STD = 0.2161
 """Of the training images in [0, 1]. Source: the training scripts published with arXiv 1910.11093."""
@@ -48,9 +47,10 @@ class MNISTScale:
 
     Source: arXiv 1910.11093, section 6.1.
 
-    Example:
-        >>> dataset = MNISTScale("data", seed=0)  # doctest: +SKIP
-        >>> images, labels = dataset.to_torch("train", device="cuda", normalize=True)  # doctest: +SKIP
+    Example::
+
+        dataset = MNISTScale("data", seed=0)
+        images, labels = dataset.to_torch("train", device="cuda", normalize=True)
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class MNISTScale:
 
     def __len__(self) -> int:
         """Return the number of images in all splits."""
-        return sum(len(self._array(split, "labels")) for split in SPLITS)
+        return sum(len(self._array(split, "labels")) for split in storage.SPLITS)
 
     def __repr__(self) -> str:
         return f"MNISTScale({str(self.path)!r})"
@@ -209,9 +209,9 @@ class MNISTScale:
         with threads(_READING_THREADS if self._form == "png" else 1) as executor:
             names = [key] if self._form != "png" else None
             arrays = {} if names is None and self._arrays else storage.load(self.path, executor, names)
-        for name, array in arrays.items():
-            _check_array(self.path, name, array)
-        self._arrays |= arrays
+        known = {**self._arrays, **arrays}
+        storage.check_arrays(self.path, known)
+        self._arrays = known
         if key not in self._arrays:
             raise storage.no_scales(self.path, [key])
 
@@ -263,7 +263,7 @@ def _locate(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:
         )
     if path.is_file() or png_tree.looks_like_tree(path):
         return path
-    root = path.parent if path.name == "MNIST_scale" else path
+    root = path.resolve().parent if path.resolve().name == "MNIST_scale" else path
     candidates = [storage.target_path(root, seed, min_scale, max_scale, form) for form in storage.FORMATS]
     for candidate in candidates:
         if candidate.exists():
@@ -272,49 +272,29 @@ def _locate(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:
         "there is no such realization of MNIST-scale",
         where=path,
         expected=" or ".join(str(candidate) for candidate in candidates),
-        got=_seeds_below(root),
-        hint=f"stirdata generate mnist-scale --seed {seed} --out {root} makes it",
+        got=_realizations_below(root),
+        hint=f"stirdata generate mnist-scale --seed {seed} --min-scale {min_scale} --max-scale {max_scale} "
+        f"--out {root} makes it",
     )
 
 
-def _seeds_below(root: Path) -> str:
-    found = sorted(path.name for path in (root / "MNIST_scale").glob("seed_*/scale_*"))
-    seeds = sorted(path.name for path in (root / "MNIST_scale").glob("seed_*"))
-    return f"{', '.join(seeds)} with {', '.join(sorted(set(found)))}" if seeds else "no realization at all"
+def _realizations_below(root: Path) -> str:
+    found = sorted((root / "MNIST_scale").glob("seed_*/scale_*"))
+    names = [f"{path.parent.name}/{path.name}" for path in found if not path.name.endswith(FILE_SUFFIX)]
+    return ", ".join(names) or "no realization at all"
 
 
 def _checked_split(split: str) -> str:
     name = "val" if split == "valid" else split
-    if name not in SPLITS:
-        raise ParameterError("unknown split", where="split", expected=", ".join(SPLITS), got=repr(split))
+    if name not in storage.SPLITS:
+        expected = ", ".join(storage.SPLITS)
+        raise ParameterError("unknown split", where="split", expected=expected, got=repr(split))
     return name
 
 
 def _check_size(size: int) -> None:
     if size not in (28, 56):
         raise ParameterError("unknown image size", where="size", expected="28 or 56", got=size)
-
-
-def _check_array(path: Path, name: str, array: NDArray[Any]) -> None:
-    """Raise FormatError unless an array has the type and shape that the format promises."""
-    kind = name.partition("/")[2]
-    dtype, shape = {
-        "images": ("uint8", (len(array), 28, 28)),
-        "labels": ("int64", (len(array),)),
-        "scales": ("float64", (len(array),)),
-        "source_index": ("int32", (len(array),)),
-    }[kind]
-    if array.dtype != dtype or array.shape != shape:
-        raise FormatError(
-            f"the array {name} is not of MNIST-scale",
-            where=path,
-            expected=f"{dtype} {shape}",
-            got=f"{array.dtype} {array.shape}",
-        )
-    if kind == "labels" and len(array) and not 0 <= array.min() <= array.max() < len(CLASS_NAMES):
-        raise FormatError(
-            "labels are out of range", where=path, expected="0 to 9", got=f"{array.min()} to {array.max()}"
-        )
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -34,14 +34,14 @@ def rescale(
         images: Grey images, uint8, shape (N, side, side): a NumPy array or a torch tensor.
         scales: Factors above 0, float64, shape (N,), of the same library and on the same device.
         workers: Threads to use; the result does not depend on it. Leave it at 1 on a GPU.
-        block: Images per block; the result does not depend on it. On a GPU take 16384 or more.
+        block: Images per block, 1 or more; the result does not depend on it. On a GPU take 16384 or more.
         advance: Called with the number of images finished, after each block.
 
     Returns:
         Rescaled images, uint8, shape (N, side, side), of the library and on the device of ``images``.
 
     Raises:
-        ValueError: The shapes do not fit each other.
+        ValueError: The shapes do not fit each other, or ``block`` is below 1.
 
     Source: arXiv 1910.11093, section 6.1 and its data scripts; the arithmetic is that of Pillow's
     ``Image.transform`` with ``AFFINE`` and ``BICUBIC``.
@@ -51,13 +51,15 @@ def rescale(
         >>> image = np.full((1, 4, 4), 200, dtype=np.uint8)
         >>> rescale(image, np.array([0.5]))[0]
         array([[  0,   0,   0,   0],
-               [  0,   0,   0,   0],
-               [  0,   0, 200, 200],
-               [  0,   0, 200, 200]], dtype=uint8)
+               [  0, 200, 200,   0],
+               [  0, 200, 200,   0],
+               [  0,   0,   0,   0]], dtype=uint8)
     """
     if images.ndim != 3 or images.shape[1] != images.shape[2] or tuple(scales.shape) != (images.shape[0],):
         shapes = f"{tuple(images.shape)} and {tuple(scales.shape)}"
         raise ValueError(f"images and scales must have shapes (N, side, side) and (N,), got {shapes}")
+    if block < 1:
+        raise ValueError(f"block must be 1 or more, got {block}")
     xp = array_namespace(images, scales)
     result = xp.zeros_like(images)
 

@@ -31,6 +31,7 @@ SPLITS = ("train", "val", "test")
 DRAW_ORDER = ("train", "test", "val")
 """The order in which the published script visits the splits: of the draws and of the file numbers."""
 LARGEST_SEED = 2**32 - 1
+_SIDE = 28
 
 CITATION = (
     "I. Sosnovik, M. Szmaja, A. Smeulders. Scale-Equivariant Steerable Networks. "
@@ -81,10 +82,12 @@ class Plan:
 
 def check_parameters(seed: int, min_scale: float, max_scale: float) -> None:
     """Raise ParameterError unless 0 <= seed < 2**32 and 0 < min_scale <= max_scale < infinity."""
-    if not 0 <= seed <= LARGEST_SEED:
-        raise ParameterError("the seed is out of range", where="seed", expected="0 to 2**32 - 1", got=seed)
+    if not isinstance(seed, int | np.integer) or not 0 <= seed <= LARGEST_SEED:
+        raise ParameterError(
+            "the seed is out of range or no integer", where="seed", expected="0 to 2**32 - 1", got=seed
+        )
     for name, scale in (("min_scale", min_scale), ("max_scale", max_scale)):
-        if not (math.isfinite(scale) and scale > 0 and math.isfinite(1 / scale)):
+        if not (math.isfinite(scale) and scale > 0 and math.isfinite(_SIDE / scale)):
             raise ParameterError(
                 "a scale factor must be a number above 0", where=name, expected="above 0", got=scale
             )
@@ -121,12 +124,15 @@ def draw_plan(
     Source: arXiv 1910.11093, section 6.1, and its data scripts.
     """
     check_parameters(seed, min_scale, max_scale)
+    if min(sizes) < 1:
+        raise ParameterError("a split has no images", where="sizes", expected="1 or more each", got=sizes)
     if len(labels) < sum(sizes):
         raise ParameterError(
             "too few source images", where="labels", expected=f"at least {sum(sizes)}", got=len(labels)
         )
     members = _draw_members(labels, np.random.RandomState(seed), sizes)
-    scales = _draw_scales({name: len(members[name]) for name in DRAW_ORDER}, seed, min_scale, max_scale)
+    counts = {name: len(members[name]) for name in DRAW_ORDER}
+    scales = _draw_scales(counts, int(seed), min_scale, max_scale)
     return Plan({name: members[name].astype(np.int32) for name in SPLITS}, scales)
 
 

@@ -53,7 +53,7 @@ def parse(data: bytes, path: Path, dimensions: int) -> NDArray[np.uint8]:
         dimensions: 3 for images, 1 for labels.
 
     Raises:
-        SourceError: Wrong magic number, or fewer or more bytes than the header promises.
+        SourceError: Wrong magic number, or not the bytes that the header promises.
     """
     import numpy as np
 
@@ -76,7 +76,12 @@ def parse(data: bytes, path: Path, dimensions: int) -> NDArray[np.uint8]:
         raise SourceError(
             f"the IDX file is {what}", where=path, expected=f"{expected} bytes", got=got, hint=_AGAIN
         )
-    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    try:
+        return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+    except ValueError as error:  # a header with a size of zero and others beyond every memory
+        raise SourceError(
+            "the IDX file has impossible sizes in its header", where=path, got=shape, hint=_AGAIN
+        ) from error
 
 
 _AGAIN = "get the file again from one of the mirrors named in the README"

@@ -105,12 +105,12 @@ def _cached(cache: Path | str | None, download: bool, quiet: bool) -> list[Path]
     folder = cache_folder(cache) / "mnist"
     missing = [part for part in PARTS if _find(folder, part) is None]
     if missing and not download:
-        raise _unavailable(f"not in {folder}, and downloading is off")
+        raise _unavailable("it is not in the cache, and downloading is off", folder)
     for part in missing:
         try:
             _download(part, folder, quiet)
         except SourceUnavailableError as error:
-            raise _unavailable(f"not in {folder}; {error}") from error
+            raise _unavailable(f"{error.what}:\n            {error.got}", folder) from error
     return _find_all(folder)
 
 
@@ -131,9 +131,11 @@ def _check(part: str, path: Path) -> None:
         raise _not_mnist(part, stream)
 
 
-def _unavailable(reason: str) -> SourceUnavailableError:
+def _unavailable(reason: str, folder: Path) -> SourceUnavailableError:
     return SourceUnavailableError(
         "MNIST is not available",
+        where=folder,
+        expected="the four MNIST files in the cache, or a mirror that can be reached",
         got=reason,
         hint="name a folder with the four files by --source-dir DIR, or set "
         f"{HOME_VARIABLE} to a cache that has them, or use --source synthetic",
@@ -171,6 +173,7 @@ def _check_lengths(images: NDArray[np.uint8], labels: NDArray[np.uint8], stream:
             where=stream.path,
             expected=f"{len(images)} labels, one per image",
             got=f"{len(labels)} labels",
+            hint="one of the two belongs to something else: get both again from the same place",
         )
 
 

@@ -34,17 +34,18 @@ def load(*, cache: Path | str | None = None, workers: int = 1, quiet: bool = Fal
     cached = _read(path)
     if cached is not None:
         return cached
+    drawn = None
     try:
         with atomic.locked(path):
             cached = _read(path)  # another process may have drawn them while this one waited
             if cached is not None:
                 return cached
-            digits = _draw(workers, quiet)
+            drawn = _draw(workers, quiet)
             with atomic.new_file(path) as partial:
-                npz.write(partial, vars(digits))
-            return digits
+                npz.write(partial, vars(drawn))
+            return drawn
     except TargetError:
-        return _draw(workers, quiet)
+        return drawn or _draw(workers, quiet)
 
 
 def describe() -> dict[str, Any]:

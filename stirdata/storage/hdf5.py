@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
+_NUMBERS = "biuf"  # NumPy's kinds of truth values, integers and floating-point numbers
+
 
 def write(path: Path, arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any]) -> None:
     """Write arrays, named ``group/name``, and attributes of the file.
@@ -25,9 +27,20 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], attributes: Mapping[st
 
     with h5py.File(path, "w", libver="earliest", track_order=False) as file:
         for name, value in attributes.items():
-            file.attrs[name] = value
+            _write_attribute(file, name, value)
         for name, array in arrays.items():
             file.create_dataset(name, data=array, track_times=False)
+
+
+def _write_attribute(file: h5py.File, name: str, value: Any) -> None:
+    """Write text with a fixed length: a damaged heap of texts of any length can hang the HDF5 library."""
+    import h5py
+
+    if isinstance(value, str):
+        encoded = value.encode()
+        file.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
+    else:
+        file.attrs[name] = value
 
 
 def read(path: Path, names: list[str] | None = None) -> dict[str, NDArray[Any]]:
@@ -35,7 +48,8 @@ def read(path: Path, names: list[str] | None = None) -> dict[str, NDArray[Any]]:
 
     Raises:
         MissingFileError: There is no such file.
-        FormatError: It is no HDF5 file, is cut short, or lacks one of the names.
+        FormatError: It is no HDF5 file, is cut short, lacks one of the names, or has something else
+            than an array of numbers under it.
     """
     with _opened(path) as file:
         present = _names(file)
@@ -47,13 +61,39 @@ def read(path: Path, names: list[str] | None = None) -> dict[str, NDArray[Any]]:
                 expected=", ".join(absent),
                 got=", ".join(present) or "no arrays",
             )
-        return {name: file[name][()] for name in (present if names is None else names)}
+        return {name: _content(path, file[name]) for name in (present if names is None else names)}
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of a file as Python values."""
     with _opened(path) as file:
-        return {name: getattr(value, "item", lambda v=value: v)() for name, value in file.attrs.items()}
+        return {name: _plain(value) for name, value in file.attrs.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return an attribute as the Python value it was written from."""
+    item = value.item() if hasattr(value, "item") else value
+    return item.decode() if isinstance(item, bytes) else item
+
+
+def _content(path: Path, data_set: h5py.Dataset) -> NDArray[Any]:
+    """Read an array that lies in the file itself; HDF5 could make it come from any other file."""
+    if data_set.external or data_set.is_virtual:
+        raise FormatError(
+            "an array of the HDF5 file lies in other files",
+            where=path,
+            expected="the array itself",
+            got=f"{data_set.name} as a reference",
+            hint="do not trust this file",
+        )
+    if data_set.shape is None or data_set.dtype.kind not in _NUMBERS:
+        raise FormatError(
+            "the HDF5 file holds something else than an array of numbers",
+            where=path,
+            got=f"{data_set.name} of type {data_set.dtype}",
+        )
+    array: NDArray[Any] = data_set[...]
+    return array
 
 
 @contextmanager
@@ -65,13 +105,13 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r", locking=False) as file:
             yield file
-    except (OSError, RuntimeError, KeyError) as error:
-        if isinstance(error, FormatError):
-            raise
+    except FormatError:
+        raise
+    except Exception as error:  # a damaged file makes h5py raise almost anything
         raise FormatError(
             "the file is not a complete HDF5 file",
             where=path,
-            got=str(error).splitlines()[0],
+            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
             hint="generate or fetch it again",
         ) from error
 
@@ -80,5 +120,5 @@ def _names(file: h5py.File) -> list[str]:
     import h5py
 
     names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    file.visititems(lambda name, item: names.append(str(name)) if isinstance(item, h5py.Dataset) else None)
     return names

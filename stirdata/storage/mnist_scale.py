@@ -22,14 +22,15 @@ Advance = Callable[[int], None]
 DATASET = "mnist-scale"
 FORMATS = ("h5", "npz", "png")
 SUFFIXES = {"h5": ".h5", "npz": ".npz", "png": ""}
+SPLITS = ("train", "val", "test")
 ARRAY_NAMES = [
-    f"{split}/{name}"
-    for split in ("train", "val", "test")
-    for name in ("images", "labels", "scales", "source_index")
+    f"{split}/{name}" for split in SPLITS for name in ("images", "labels", "scales", "source_index")
 ]
 MD5_NAME = "md5_of_png_files"
 _LIBRARIES = {"h5": ("numpy", "h5py"), "npz": ("numpy",), "png": ("numpy", "pillow")}
 _METADATA = "metadata"
+_NUMBERS: dict[str, Callable[[str], Any]] = {"seed": int, "min_scale": float, "max_scale": float}
+CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -189,13 +190,55 @@ def no_scales(path: Path, names: list[str]) -> FormatError:
     )
 
 
+def check_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise FormatError unless arrays ``<split>/<name>`` read from a path are those of a realization."""
+    for name, array in arrays.items():
+        _check_array(path, name, array)
+    _check_lengths(path, arrays)
+
+
+def _check_array(path: Path, name: str, array: NDArray[Any]) -> None:
+    """Raise FormatError unless an array has the type and shape that the format promises."""
+    kind = name.partition("/")[2]
+    dtype, shape = {
+        "images": ("uint8", (28, 28)),
+        "labels": ("int64", ()),
+        "scales": ("float64", ()),
+        "source_index": ("int32", ()),
+    }[kind]
+    if array.dtype != dtype or array.ndim == 0 or array.shape[1:] != shape:
+        raise FormatError(
+            f"the array {name} is not of MNIST-scale",
+            where=path,
+            expected=f"{dtype} (N, 28, 28)" if shape else f"{dtype} (N,)",
+            got=f"{array.dtype} {array.shape}",
+        )
+    if kind == "labels" and len(array) and not 0 <= array.min() <= array.max() < CLASSES:
+        raise FormatError(
+            "labels are out of range", where=path, expected="0 to 9", got=f"{array.min()} to {array.max()}"
+        )
+
+
+def _check_lengths(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise FormatError if arrays of the same split differ in length."""
+    for split in SPLITS:
+        lengths = {name: len(array) for name, array in arrays.items() if name.startswith(f"{split}/")}
+        if len(set(lengths.values())) > 1:
+            raise FormatError(
+                "the arrays of a split differ in length",
+                where=path,
+                got=", ".join(f"{length} {name}" for name, length in lengths.items()),
+                hint="generate or fetch it again",
+            )
+
+
 def load_attributes(path: Path) -> dict[str, Any]:
     """Return what a .h5 or .npz file says of itself; nothing for a PNG tree."""
     form = format_of(path)
     if form == "h5":
         return hdf5.read_attributes(path)
     if form == "npz":
-        return {str(name): str(value) for name, value in npz.read(path, [_METADATA])[_METADATA]}
+        return _parse_table(path, npz.read(path, [_METADATA])[_METADATA])
     return {}
 
 
@@ -211,3 +254,12 @@ def _table(attributes: Mapping[str, Any]) -> NDArray[Any]:
     import numpy as np
 
     return np.array([[name, str(value)] for name, value in attributes.items()])
+
+
+def _parse_table(path: Path, table: NDArray[Any]) -> dict[str, Any]:
+    try:
+        return {str(name): _NUMBERS.get(str(name), str)(value) for name, value in table}
+    except (ValueError, TypeError) as error:
+        raise FormatError(
+            "the metadata are not rows of a name and a value", where=path, got=f"{error}"
+        ) from error

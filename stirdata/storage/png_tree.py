@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SPLIT_ORDER = ("train", "test", "val")
 SCALES_NAME = "scales.csv"
 _SCALES_HEADER = ["path", "label", "scale", "source_index"]
+_LABELS = frozenset("0123456789")
 _BATCH = 500
 
 
@@ -183,7 +184,7 @@ def _list_split(folder: Path, split: str) -> tuple[list[str], NDArray[np.int64]]
     numbered = []
     for path in (folder / split).glob("*/*"):
         label, stem = path.parent.name, path.stem
-        if path.suffix != ".png" or not stem.isdecimal() or not label.isdecimal():
+        if path.suffix != ".png" or not stem.isdecimal() or label not in _LABELS:
             raise FormatError(
                 "a file does not belong into the tree",
                 where=path,
@@ -218,10 +219,17 @@ def _read_batch(batch: _Batch) -> tuple[NDArray[np.uint8], list[_ReadFile]]:
     images = np.empty((len(batch.names), 28, 28), np.uint8)
     files = []
     for at, name in enumerate(batch.names):
-        content = (batch.folder / name).read_bytes()
+        content = _read_file(batch.folder / name)
         images[at] = _decode(content, batch.folder / name)
         files.append(_ReadFile(FileEntry(name, len(content), sha256_of_bytes(content)), content))
     return images, files
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FormatError("the PNG file cannot be read", where=path, got=error.strerror) from error
 
 
 def _decode(content: bytes, path: Path) -> NDArray[np.uint8]:
@@ -265,7 +273,12 @@ def _scales_of(
         raise FormatError(
             "scales.csv does not list every image", where=folder / SCALES_NAME, expected=unlisted[0]
         )
-    return {
-        f"{split}/scales": np.array([rows[name][0] for name in names], np.float64),
-        f"{split}/source_index": np.array([rows[name][1] for name in names], np.int32),
-    }
+    try:
+        return {
+            f"{split}/scales": np.array([rows[name][0] for name in names], np.float64),
+            f"{split}/source_index": np.array([rows[name][1] for name in names], np.int32),
+        }
+    except OverflowError as error:
+        raise FormatError(
+            "scales.csv has a source index beyond every image", where=folder / SCALES_NAME, got=error
+        ) from error

@@ -109,21 +109,20 @@ def save_file(
     Raises:
         TargetError: The output cannot be written.
     """
-    with atomic.new_file(target) as partial:
+    sums, beside = target.parent / SUMS_NAME, manifest_path(target)
+    with atomic.locked(sums), atomic.new_files(sums, beside, target) as (new_sums, new_manifest, partial):
         write(partial)
-        atomic.flush(partial)
         manifest = describe([describe_file(partial, target.name)])
         accept(manifest)
-        atomic.write_text(manifest_path(target), manifest.dumps())
-        _add_checksums(target.parent / SUMS_NAME, manifest.files)
+        new_manifest.write_bytes(manifest.dumps().encode())
+        new_sums.write_bytes(_with_checksums(sums, manifest.files))
     return manifest
 
 
-def _add_checksums(sums: Path, files: list[FileEntry]) -> None:
-    """Put files into a folder's SHA256SUMS, which other outputs in the folder share."""
-    with atomic.locked(sums):
-        lines = sums.read_text(encoding="utf-8").splitlines(keepends=True) if sums.is_file() else []
-        names = {entry.path for entry in files}
-        others = [line for line in lines if line.rstrip("\n").partition("  ")[2] not in names]
-        new = checksum_lines(files).splitlines(keepends=True)
-        atomic.write_text(sums, "".join(sorted(others + new, key=lambda line: line.partition("  ")[2])))
+def _with_checksums(sums: Path, files: list[FileEntry]) -> bytes:
+    """Return the SHA256SUMS of a folder, which other outputs in it share, with these files in it."""
+    lines = sums.read_bytes().splitlines() if sums.is_file() else []
+    names = {entry.path.encode() for entry in files}
+    others = [line for line in lines if line.partition(b"  ")[2] not in names]
+    both = others + checksum_lines(files).encode().splitlines()
+    return b"".join(line + b"\n" for line in sorted(both, key=lambda line: line.partition(b"  ")[2]))

@@ -1,0 +1,249 @@
+"""Fixtures that many tests share: small digits, a small realization, MNIST itself, a safe environment."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from stirdata.cli import main
+
+from stirdata import generation
+from stirdata.digest import sha256_of_bytes
+from stirdata.pinned import pinned
+from stirdata.recipes import mnist_scale as recipe
+from stirdata.sources import mnist
+from stirdata.sources.digits import DigitImages
+
+CHECKOUT = Path(__file__).parents[1]
+SMALL_SIZES = recipe.SplitSizes(train=120, val=40, test=200)
+SMALL_SEED = 7  # not one of the published seeds, whose pixels are checked
+
+
+@pytest.fixture(autouse=True)
+def _apart_from_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test, and the processes it starts, off the user's cache and off the network."""
+    monkeypatch.setenv("STIRDATA_HOME", str(tmp_path_factory.mktemp("home")))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody listens
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Return the folder of the test data, or skip where it is absent."""
+    folder = Path(os.environ.get("STIRDATA_TEST_DATA") or CHECKOUT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no test data in {folder}; set STIRDATA_TEST_DATA to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist_dir(test_data: Path) -> Path:
+    """Return the folder of the four original MNIST files, or skip where it is absent."""
+    folder = test_data / "mnist"
+    if not folder.is_dir():
+        pytest.skip(f"no MNIST files in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist_digits(mnist_dir: Path) -> DigitImages:
+    """Return the 70,000 digits of MNIST."""
+    return mnist.load(mnist_dir, download=False, quiet=True)
+
+
+@pytest.fixture(scope="session")
+def small_digits() -> DigitImages:
+    """Return 400 labelled 28 x 28 images of ten classes with a dark border, always the same."""
+    values = np.random.RandomState(28)
+    images = np.zeros((400, 28, 28), np.uint8)
+    images[:, 4:24, 4:24] = values.randint(0, 256, (400, 20, 20))
+    images[:, ::3, ::5] = 0
+    labels = values.permutation(np.arange(400) % 10).astype(np.uint8)
+    return DigitImages(images, labels)
+
+
+@pytest.fixture(scope="session")
+def small_sizes() -> recipe.SplitSizes:
+    """Return split sizes for which the small digits suffice."""
+    return SMALL_SIZES
+
+
+@pytest.fixture
+def small_realization(small_digits: DigitImages) -> dict[str, NDArray[Any]]:
+    """Return the twelve arrays ``<split>/<name>`` of a realization of the small digits, seed 7."""
+    splits = recipe.generate(small_digits.images, small_digits.labels, SMALL_SEED, sizes=SMALL_SIZES)
+    return recipe.as_arrays(splits)
+
+
+def idx_bytes(array: NDArray[np.uint8]) -> bytes:
+    """Return an array as an IDX stream."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+@dataclass(frozen=True)
+class FakeMnist:
+    """Four IDX files of the small digits, which stirdata takes for MNIST while the fixture lasts."""
+
+    folder: Path
+    digits: DigitImages
+    facts: dict[str, Any]
+
+    def path(self, part: str) -> Path:
+        """Return the file of a part such as ``train-images``."""
+        return self.folder / self.facts[part]["name"]
+
+    def stream(self, part: str) -> bytes:
+        """Return the decompressed content of a file."""
+        return gzip.decompress(self.path(part).read_bytes())
+
+
+@pytest.fixture
+def fake_mnist(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, small_digits: DigitImages
+) -> FakeMnist:
+    """Write the small digits as four gzipped IDX files (320 and 80) that are accepted as MNIST.
+
+    The mirrors become a closed port of this machine. Generating from these digits takes
+    ``small_recipe`` as well, which makes small splits of them.
+    """
+    folder = tmp_path_factory.mktemp("mnist")
+    images, labels = small_digits.images, small_digits.labels
+    arrays = dict(zip(mnist.PARTS, (images[:320], labels[:320], images[320:], labels[320:]), strict=True))
+    facts = {}
+    for part, array in arrays.items():
+        name, stream = pinned("mnist")["files"][part]["name"], idx_bytes(array)
+        content = gzip.compress(stream, mtime=0)
+        (folder / name).write_bytes(content)
+        facts[part] = {
+            "name": name,
+            "size": len(content),
+            "size_decompressed": len(stream),
+            "sha256_decompressed": sha256_of_bytes(stream),
+        }
+    monkeypatch.setitem(pinned("mnist"), "files", facts)
+    monkeypatch.setitem(pinned("mnist"), "mirrors", ["http://127.0.0.1:9/a/", "http://127.0.0.1:9/b/"])
+    return FakeMnist(folder, small_digits, facts)
+
+
+@pytest.fixture
+def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``stirdata generate mnist-scale`` make small splits: 120, 40 and 200 images."""
+    monkeypatch.setattr(generation.recipe, "generate", partial(recipe.generate, sizes=SMALL_SIZES))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of the command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the lines of standard output."""
+        return self.out.splitlines()
+
+
+@pytest.fixture
+def stirdata(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Return a function that runs the command line in this process."""
+
+    def run(*arguments: object) -> Ran:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return Ran(exit_.value.code, captured.out, captured.err)
+
+    return run
+
+
+SCRIPT = """\
+import json, sys
+from functools import partial
+from pathlib import Path
+
+if __name__ == "__main__":
+    from stirdata import generation
+    from stirdata.cli import main
+    from stirdata.pinned import pinned
+    from stirdata.recipes import mnist_scale as recipe
+
+    pinned("mnist").update(json.loads(Path(__file__).with_name("facts.json").read_text()))
+    small = recipe.SplitSizes(*json.loads(sys.argv[1]))
+    generation.recipe.generate = partial(recipe.generate, sizes=small)
+    {before}
+    main(sys.argv[2:])
+"""
+
+
+@dataclass(frozen=True)
+class SmallProcess:
+    """Runs ``stirdata`` in a process of its own, with the fake MNIST and small splits."""
+
+    folder: Path
+
+    def command(self, *arguments: object, before: str = "pass") -> list[str]:
+        """Return the command; ``before`` is Python to run first."""
+        script = self.folder / f"small_{sha256_of_bytes(before.encode())[:8]}.py"
+        script.write_text(SCRIPT.format(before=before))
+        return [sys.executable, str(script), json.dumps(SMALL_SIZES), *map(str, arguments)]
+
+    def run(self, *arguments: object, before: str = "pass", cwd: Path | None = None) -> Ran:
+        """Run the command to its end."""
+        done = subprocess.run(
+            self.command(*arguments, before=before),
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=120,
+            cwd=cwd,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: object, before: str = "pass") -> subprocess.Popen[str]:
+        """Start the command, its outputs as pipes."""
+        return subprocess.Popen(
+            self.command(*arguments, before=before),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def small_process(tmp_path_factory: pytest.TempPathFactory, fake_mnist: FakeMnist) -> Iterator[SmallProcess]:
+    """Return what runs ``stirdata`` in a fresh process on the fake MNIST with small splits."""
+    folder = tmp_path_factory.mktemp("script")
+    facts = {name: pinned("mnist")[name] for name in ("files", "mirrors")}
+    (folder / "facts.json").write_text(json.dumps(facts))
+    yield SmallProcess(folder)
+
+
+@pytest.fixture
+def content_of() -> Callable[[Path], dict[str, bytes | None]]:
+    """Return a function that lists everything below a folder: bytes of files, None for folders."""
+
+    def listing(folder: Path) -> dict[str, bytes | None]:
+        return {
+            path.relative_to(folder).as_posix(): None if path.is_dir() else path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+        }
+
+    return listing

@@ -1,0 +1,142 @@
+"""The package: what is in it, what it exports, and how little it loads."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from importlib import metadata, resources
+from pathlib import Path
+
+import pytest
+
+import stirdata as package
+
+CHECKOUT = Path(__file__).parents[1]
+HEAVY = ["numpy", "torch", "h5py", "PIL", "tqdm", "requests", "sklearn"]
+SOURCES = sorted([*(CHECKOUT / "stirdata").rglob("*.py"), *(CHECKOUT / "cli").rglob("*.py")])
+
+
+def loaded_by(code):
+    """Return which of the heavy libraries are loaded after some code ran in a fresh process."""
+    report = f"import sys\nsys.stderr.write('loaded ' + str(sorted(set(sys.modules) & set({HEAVY}))))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True, timeout=60
+    )
+    return ast.literal_eval(done.stderr.rpartition("loaded ")[2])
+
+
+def test_list_of_packages_is_that_of_the_folders():
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = project["tool"]["setuptools"]["packages"]
+    folders = {file.parent for file in (CHECKOUT / "stirdata").rglob("*.py")}
+    on_disk = {".".join(folder.relative_to(CHECKOUT).parts) for folder in folders}
+    assert sorted(listed) == sorted(on_disk | {"stirdata.cli", "stirdata.manifests"})
+    assert all((folder / "__init__.py").is_file() for folder in folders)
+    assert not (CHECKOUT / "stirdata" / "cli").exists(), "it would hide the folder cli"
+    assert not (CHECKOUT / "stirdata" / "manifests").exists(), "it would hide the folder manifests"
+
+
+def test_shipped_facts_are_readable_json():
+    folder = resources.files("stirdata.manifests")
+    names = sorted(path.name for path in (CHECKOUT / "manifests").glob("*.json"))
+    assert {"mnist.json", "mnist-scale.json"} <= set(names)
+    for name in names:
+        assert isinstance(json.loads(folder.joinpath(name).read_text(encoding="utf-8")), dict)
+
+
+def test_types_are_announced():
+    assert resources.files("stirdata").joinpath("py.typed").is_file()
+
+
+def test_version_is_that_of_the_distribution():
+    assert metadata.version("stirdata") == package.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", package.__version__)
+
+
+@pytest.mark.parametrize("name", package.__all__)
+def test_public_name_resolves(name):
+    assert getattr(package, name) is not None
+    assert name in dir(package)
+
+
+def test_public_names_are_what_they_seem():
+    assert package.MNISTScale.__name__ == "MNISTScale"
+    assert issubclass(package.StirdataError, Exception)
+
+
+def test_unknown_name_is_told():
+    with pytest.raises(AttributeError, match="module 'stirdata' has no attribute 'nothing'"):
+        package.nothing  # noqa: B018
+
+
+def test_guard_against_heavy_imports_works():
+    assert loaded_by("import numpy") == ["numpy"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["generate", "--help"],
+        ["generate", "mnist-scale", "--help"],
+        ["verify", "--help"],
+        ["convert", "--help"],
+        ["generate", "mnist-scale", "--seed", "-1"],
+    ],
+)
+def test_help_loads_nothing_heavy(arguments):
+    run = f"from stirdata.cli import main\ntry: main({arguments})\nexcept SystemExit: pass"
+    assert loaded_by(run) == []
+
+
+@pytest.mark.parametrize("code", ["import stirdata", "import stirdata.errors, stirdata.manifest"])
+def test_import_loads_nothing_heavy(code):
+    assert loaded_by(code) == []
+
+
+def test_generate_and_verify_never_load_torch(small_process, fake_mnist, tmp_path):
+    before = "import atexit; atexit.register(lambda: print('torch' in sys.modules))"
+    options = ["--seed", 7, "--source-dir", fake_mnist.folder, "--out", tmp_path]
+    made = small_process.run("generate", "mnist-scale", *options, before=before)
+    verified = small_process.run("verify", made.lines[0], before=before)
+    assert (made.code, made.lines[-1]) == (0, "False")
+    assert (verified.code, verified.lines[-1]) == (0, "False")
+
+
+def imports_when_loaded(tree):
+    """Yield the modules that a file imports when it is imported itself."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(CHECKOUT).as_posix())
+def test_no_file_imports_heavy_libraries_when_loaded(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    roots = {name.partition(".")[0] for name in imports_when_loaded(tree)}
+    assert not roots & (set(HEAVY) - {"numpy"})
+
+
+@pytest.mark.parametrize(
+    ("layer", "forbidden"),
+    [
+        ("imaging", ["sources", "recipes", "storage", "datasets", "fetch", "cache", "atomic"]),
+        ("recipes", ["sources", "storage", "datasets", "fetch", "cache", "atomic"]),
+        ("sources", ["imaging", "recipes", "datasets"]),
+        ("storage", ["sources", "imaging", "recipes", "datasets", "fetch"]),
+    ],
+)
+def test_imports_point_one_way(layer, forbidden):
+    files = list((CHECKOUT / "stirdata" / layer).rglob("*.py"))
+    assert files
+    for path in files:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+        modules = [f"{node.module}.{alias.name}" for node in nodes for alias in node.names]
+        used = {module.split(".")[1] for module in modules if module.startswith("stirdata.")}
+        assert not used & set(forbidden), path
