@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import cairosvg
@@ -36,8 +37,8 @@ def main() -> None:
         for number in range(arguments.rounds):
             target = Path(folder) / f"{number}.npz"
             job = emoji_job(StirRequest(arguments.source_dir, quiet=True))
-            ours.append(clock(lambda job=job, target=target: generate_stir(job, target)))
-            theirs.append(clock(lambda: render(svgs)))
+            ours.append(clock(partial(generate_stir, job, target)))
+            theirs.append(clock(partial(render, svgs)))
     ratio = statistics.median(mine / plain for mine, plain in zip(ours, theirs, strict=True))
     print(f"stirdata generate stir emoji  {statistics.median(ours):6.2f} s")
     print(f"1,728 renderings by CairoSVG  {statistics.median(theirs):6.2f} s")

@@ -31,4 +31,5 @@ def command(first: Path, second: Path, as_json: bool) -> None:
     else:
         for entry in differences:
             click.echo(entry.sentence())
-    raise SystemExit(0 if equal else 1)
+    if not equal:
+        raise click.exceptions.Exit(1)

@@ -62,17 +62,19 @@ def run(
 ) -> None:
     """Make or check a set and print what came of it; exit with 1 if a check finds a difference."""
     from stirdata.progress import bar
-    from stirdata.stir_generation import check_stir, generate_stir
+    from stirdata.stir_generation import Checked, check_stir, generate_stir
 
     with bar(job.count, job.description.dataset, "image", quiet=quiet) as shown:
         if check:
-            checked = check_stir(job, out, advance=shown.advance)
+            result: Checked | Outcome = check_stir(job, out, advance=shown.advance)
         else:
-            outcome = generate_stir(job, out, force=force, workers=workers, advance=shown.advance)
-    if check:
-        _print_check(checked, as_json=as_json, quiet=quiet)
-        raise SystemExit(1 if checked.findings else 0)
-    _print_outcome(outcome, as_json=as_json, quiet=quiet)
+            result = generate_stir(job, out, force=force, workers=workers, advance=shown.advance)
+    if isinstance(result, Checked):
+        _print_check(result, as_json=as_json, quiet=quiet)
+        if result.findings:
+            raise click.exceptions.Exit(1)
+    else:
+        _print_outcome(result, as_json=as_json, quiet=quiet)
 
 
 def _print_outcome(outcome: Outcome, *, as_json: bool, quiet: bool) -> None:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stirdata.imaging.arctangent import arctan
-from stirdata.imaging.placement import on_canvas
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,14 +52,14 @@ class Contrast:
 
         Args:
             start: Number of the first image.
-            windows: float64, shape (block, width, height), columns before rows, 0 to 255.
+            windows: float64, shape (block, width, height), columns before rows, 0 to 255. What is beyond
+                the canvas is set to 0.
             corners: Left and top of each window on its canvas, int64, shape (block, 2).
         """
-        values, low = self._cut(windows, corners)
-        high = values.max(axis=(1, 2))
-        block = slice(start, start + len(values))
+        low, high = self._cut(windows, corners), windows.max(axis=(1, 2))
+        block = slice(start, start + len(windows))
         self._low[block], self._high[block] = low, high
-        rough = _rough_levels(values, low, high)
+        rough = _rough_levels(windows, low, high)
         levels = rough.astype(np.uint8)
         self._paste(block, levels, corners)
         rough -= 2 * NEAR
@@ -68,7 +67,7 @@ class Contrast:
         images, columns, rows = np.unravel_index(doubtful, levels.shape)
         left, top = corners[images].T
         self._doubtful.append((images + start, top + rows, left + columns))
-        self._values.append(values.reshape(-1)[doubtful])
+        self._values.append(windows.reshape(-1)[doubtful])
 
     def settle(self) -> None:
         """Compute again, with the correctly rounded arctangent, what is too near to a whole number."""
@@ -78,19 +77,17 @@ class Contrast:
         self._doubtful.clear()
         self._values.clear()
 
-    def _cut(
-        self, windows: NDArray[np.float64], corners: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Set to 0 what is beyond the canvas; return also the lowest value on each canvas."""
-        canvas, sizes = self.levels.shape[1], windows.shape[1:]
-        columns, rows = (on_canvas(corners[:, axis], sizes[axis], canvas) for axis in (0, 1))
-        if not (columns.all() and rows.all()):
-            windows = np.where(columns[:, :, None] & rows[:, None, :], windows, 0.0)
+    def _cut(self, windows: NDArray[np.float64], corners: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Set to 0 what is beyond the canvas; return the lowest value on each canvas."""
+        canvas, (width, height) = self.levels.shape[1], windows.shape[1:]
         low = np.zeros(len(windows))
-        covers = (columns.sum(axis=1) == canvas) & (rows.sum(axis=1) == canvas)
-        for image in np.flatnonzero(covers):
-            low[image] = windows[image][columns[image]][:, rows[image]].min()
-        return windows, low
+        for image, (x, y) in enumerate(corners.tolist()):
+            columns, rows = slice(max(-x, 0), canvas - x), slice(max(-y, 0), canvas - y)
+            windows[image, : columns.start], windows[image, columns.stop :] = 0, 0
+            windows[image, :, : rows.start], windows[image, :, rows.stop :] = 0, 0
+            if width - columns.start >= canvas and height - rows.start >= canvas:
+                low[image] = windows[image, columns, rows].min()
+        return low
 
     def _paste(self, block: slice, levels: NDArray[np.uint8], corners: NDArray[np.int64]) -> None:
         canvas, (width, height) = self.levels.shape[1], levels.shape[1:]

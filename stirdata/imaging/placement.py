@@ -35,9 +35,3 @@ def surrounded(
     rows = np.where((rows >= 0) & (rows < size), rows, size)  # row ``size`` is the zero row
     rows += np.arange(count)[:, None] * (size + 1)
     return np.take(with_zero.reshape(count * (size + 1), width), rows, axis=0)
-
-
-def on_canvas(first: NDArray[np.int64], size: int, canvas: int) -> NDArray[np.bool_]:
-    """Tell which of the rows ``first``, ``first + 1``, … are on the canvas: (N,) to (N, size)."""
-    rows = first[:, None] + np.arange(size)
-    return (rows >= 0) & (rows < canvas)

@@ -124,11 +124,22 @@ def draw(digits: NDArray[np.uint8], scale: int, positions: NDArray[np.int32]) ->
     Source: arXiv 2211.10288, its generator of mnist.
     """
     contrast = Contrast(len(digits), FRAME.canvas)
+    order = _by_extent(digits)
+    digits, positions = digits[order], positions[order]
     for start in range(0, len(digits), _BLOCK_IMAGES):
         block = slice(start, start + _BLOCK_IMAGES)
         contrast.add(start, *_smoothed(resize_content(digits[block], scale), scale, positions[block]))
     contrast.settle()
-    return contrast.levels
+    return contrast.levels[np.argsort(order)]
+
+
+def _by_extent(digits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return an order in which neighbours fill about the same part of their frames.
+
+    What a block of images computes is what any of them fills.
+    """
+    filled = digits > 0
+    return np.lexsort([filled.any(axis=axis).argmax(axis=1) for axis in (1, 2)])
 
 
 def _smoothed(

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stirdata.imaging.placement import on_canvas, surrounded
+from stirdata.imaging.placement import surrounded
 
 
 @given(st.integers(1, 9), st.integers(0, 20), st.integers(0, 12), st.data())
@@ -20,8 +20,3 @@ def test_rows_are_those_of_the_padded_canvas(size: int, room: int, margin: int, 
         whole[start : start + size] = pixels
         padded = np.pad(whole, [(margin, margin), (0, 0)], mode="edge")
         assert np.array_equal(rows, padded[start : start + size + 2 * margin])
-
-
-def test_rows_beyond_the_canvas_are_told() -> None:
-    inside = on_canvas(np.array([-1, 3]), 4, 5)
-    assert inside.tolist() == [[False, True, True, True], [True, True, False, False]]
