@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata import __version__, atomic
+from stirdata import __version__, atomic, interrupts
 from stirdata.errors import FormatError, MissingFileError
 from stirdata.manifest import (
     FOLDER_NAME,
@@ -145,15 +146,18 @@ def _save_file(
 ) -> Manifest:
     """Name the data last: where it is, everything beside it is there too."""
     sums, beside = target.parent / SUMS_NAME, manifest_path(target)
-    with atomic.locked(sums), atomic.new_files(sums, beside, target) as (new_sums, new_manifest, partial):
+    with ExitStack() as finishing, atomic.new_file(target) as partial:
         if form == "h5":
             hdf5.write(partial, arrays, description.attributes())
         else:
             npz.write(partial, {**_npz_names(arrays), _METADATA: _table(description.attributes())})
+        atomic.flush(partial)
         manifest = _manifest(arrays, description, [describe_file(partial, target.name)], form)
         accept(manifest)
-        new_manifest.write_bytes(manifest.dumps().encode())
-        new_sums.write_bytes(_with_checksums(sums, manifest.files))
+        finishing.enter_context(interrupts.deferred())  # until the data has its name
+        with atomic.locked(sums), atomic.new_files(sums, beside) as (new_sums, new_manifest):
+            new_manifest.write_bytes(manifest.dumps().encode())
+            new_sums.write_bytes(_with_checksums(sums, manifest.files))
     return manifest
 
 
