@@ -13,8 +13,13 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from stirdata import interrupts
 from stirdata.errors import StirdataError, TargetError, TargetExistsError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 _REASONS = {
     errno.ENOSPC: "free some space or choose another folder",
@@ -39,24 +44,40 @@ def locked(target: Path, waiting: Callable[[], None] | None = None) -> Iterator[
     Raises:
         TargetError: The folder cannot be created or written to.
     """
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
     with _target_errors(target), no_empty_parents(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(_beside(target, "lock"))
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if waiting is not None:
-                waiting()
-            lock.acquire()
-        try:
+            _acquire(lock, waiting)
             yield
         finally:
-            # Unlinking while holding is safe: who opened the old inode finds it without a name and
-            # starts over (filelock >= 3.24). Windows removes it on release.
+            _release(lock)
+
+
+def _acquire(lock: BaseFileLock, waiting: Callable[[], None] | None) -> None:
+    from filelock import Timeout
+
+    try:
+        with interrupts.deferred():
+            lock.acquire(timeout=0)
+    except Timeout:
+        if waiting is not None:
+            waiting()
+        lock.acquire()
+
+
+def _release(lock: BaseFileLock) -> None:
+    """Let a lock go, if it is held, and remove its file.
+
+    Unlinking while holding is safe: who opened the old inode finds it without a name and starts over
+    (filelock >= 3.24). Windows removes it on release.
+    """
+    with interrupts.deferred():
+        if lock.is_locked:
             with suppress(OSError):
-                _beside(target, "lock").unlink()
+                Path(lock.lock_file).unlink()
             lock.release()
 
 
@@ -105,8 +126,9 @@ def new_files(*targets: Path) -> Iterator[list[Path]]:
             yield partials
             for partial in partials:
                 flush(partial)
-            for partial, target in zip(partials, targets, strict=True):
-                partial.replace(target)
+            with interrupts.deferred():
+                for partial, target in zip(partials, targets, strict=True):
+                    partial.replace(target)
             flush(targets[-1].parent)
         finally:
             for partial in partials:
@@ -143,7 +165,8 @@ def new_folder(target: Path) -> Iterator[Path]:
             partial.mkdir()
             yield partial
             _flush_everything(partial)
-            _exchange(partial, target)
+            with interrupts.deferred():
+                _exchange(partial, target)
         finally:
             _remove(partial)
 

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
+from stirdata import interrupts
 from stirdata.errors import MissingLibraryError, StirdataError, WorkersUnavailableError
 
 Item = TypeVar("Item")
@@ -75,8 +76,16 @@ def processes(workers: int) -> Iterator[Executor]:
     executor.shutdown()
 
 
+class _Pool(ProcessPoolExecutor):
+    """A pool whose bookkeeping survives Ctrl-C: it starts its processes while work is submitted."""
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+        with interrupts.deferred():
+            return super().submit(fn, *args, **kwargs)
+
+
 def _spawning_pool(workers: int) -> Executor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_follow_parent)
+    return _Pool(workers, mp_context=get_context("spawn"), initializer=_follow_parent)
 
 
 def _follow_parent() -> None:

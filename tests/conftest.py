@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,6 @@ from stirdata.sources import mnist
 from stirdata.sources.digits import DigitImages
 
 CHECKOUT = Path(__file__).parents[1]
-SMALL_SIZES = recipe.SplitSizes(train=120, val=40, test=200)
 SMALL_SEED = 7  # not one of the published seeds, whose pixels are checked
 
 
@@ -77,14 +76,14 @@ def small_digits() -> DigitImages:
 
 @pytest.fixture(scope="session")
 def small_sizes() -> recipe.SplitSizes:
-    """Return split sizes for which the small digits suffice."""
-    return SMALL_SIZES
+    """Return split sizes for which the small digits suffice; a module of tests may override them."""
+    return recipe.SplitSizes(train=120, val=40, test=200)
 
 
 @pytest.fixture
-def small_realization(small_digits: DigitImages) -> dict[str, NDArray[Any]]:
+def small_realization(small_digits: DigitImages, small_sizes: recipe.SplitSizes) -> dict[str, NDArray[Any]]:
     """Return the twelve arrays ``<split>/<name>`` of a realization of the small digits, seed 7."""
-    splits = recipe.generate(small_digits.images, small_digits.labels, SMALL_SEED, sizes=SMALL_SIZES)
+    splits = recipe.generate(small_digits.images, small_digits.labels, SMALL_SEED, sizes=small_sizes)
     return recipe.as_arrays(splits)
 
 
@@ -111,9 +110,31 @@ class FakeMnist:
         return gzip.decompress(self.path(part).read_bytes())
 
 
+@pytest.fixture(scope="session")
+def fake_files(small_digits: DigitImages) -> dict[str, tuple[bytes, dict[str, Any]]]:
+    """Return content and facts of the four files of :func:`fake_mnist`, by part."""
+    images, labels = small_digits.images, small_digits.labels
+    arrays = dict(zip(mnist.PARTS, (images[:320], labels[:320], images[320:], labels[320:]), strict=True))
+    files = {}
+    for part, array in arrays.items():
+        stream = idx_bytes(array)
+        content = gzip.compress(stream, compresslevel=1, mtime=0)
+        facts = {
+            "name": pinned("mnist")["files"][part]["name"],
+            "size": len(content),
+            "size_decompressed": len(stream),
+            "sha256_decompressed": sha256_of_bytes(stream),
+        }
+        files[part] = (content, facts)
+    return files
+
+
 @pytest.fixture
 def fake_mnist(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, small_digits: DigitImages
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    small_digits: DigitImages,
+    fake_files: dict[str, tuple[bytes, dict[str, Any]]],
 ) -> FakeMnist:
     """Write the small digits as four gzipped IDX files (320 and 80) that are accepted as MNIST.
 
@@ -121,28 +142,18 @@ def fake_mnist(
     ``small_recipe`` as well, which makes small splits of them.
     """
     folder = tmp_path_factory.mktemp("mnist")
-    images, labels = small_digits.images, small_digits.labels
-    arrays = dict(zip(mnist.PARTS, (images[:320], labels[:320], images[320:], labels[320:]), strict=True))
-    facts = {}
-    for part, array in arrays.items():
-        name, stream = pinned("mnist")["files"][part]["name"], idx_bytes(array)
-        content = gzip.compress(stream, mtime=0)
-        (folder / name).write_bytes(content)
-        facts[part] = {
-            "name": name,
-            "size": len(content),
-            "size_decompressed": len(stream),
-            "sha256_decompressed": sha256_of_bytes(stream),
-        }
-    monkeypatch.setitem(pinned("mnist"), "files", facts)
+    for content, facts in fake_files.values():
+        (folder / facts["name"]).write_bytes(content)
+    all_facts = {part: facts for part, (_, facts) in fake_files.items()}
+    monkeypatch.setitem(pinned("mnist"), "files", all_facts)
     monkeypatch.setitem(pinned("mnist"), "mirrors", ["http://127.0.0.1:9/a/", "http://127.0.0.1:9/b/"])
-    return FakeMnist(folder, small_digits, facts)
+    return FakeMnist(folder, small_digits, all_facts)
 
 
 @pytest.fixture
-def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_recipe(monkeypatch: pytest.MonkeyPatch, small_sizes: recipe.SplitSizes) -> None:
     """Let ``stirdata generate mnist-scale`` make small splits: 120, 40 and 200 images."""
-    monkeypatch.setattr(generation.recipe, "generate", partial(recipe.generate, sizes=SMALL_SIZES))
+    monkeypatch.setattr(generation.recipe, "generate", partial(recipe.generate, sizes=small_sizes))
 
 
 @dataclass(frozen=True)
@@ -198,12 +209,13 @@ class SmallProcess:
     """Runs ``stirdata`` in a process of its own, with the fake MNIST and small splits."""
 
     folder: Path
+    sizes: recipe.SplitSizes
 
     def command(self, *arguments: object, before: str = "pass") -> list[str]:
         """Return the command; ``before`` is Python to run first."""
         script = self.folder / f"small_{sha256_of_bytes(before.encode())[:8]}.py"
         script.write_text(SCRIPT.format(before=before))
-        return [sys.executable, str(script), json.dumps(SMALL_SIZES), *map(str, arguments)]
+        return [sys.executable, str(script), json.dumps(self.sizes), *map(str, arguments)]
 
     def run(self, *arguments: object, before: str = "pass", cwd: Path | None = None) -> Ran:
         """Run the command to its end."""
@@ -228,12 +240,14 @@ class SmallProcess:
 
 
 @pytest.fixture
-def small_process(tmp_path_factory: pytest.TempPathFactory, fake_mnist: FakeMnist) -> Iterator[SmallProcess]:
+def small_process(
+    tmp_path_factory: pytest.TempPathFactory, fake_mnist: FakeMnist, small_sizes: recipe.SplitSizes
+) -> SmallProcess:
     """Return what runs ``stirdata`` in a fresh process on the fake MNIST with small splits."""
     folder = tmp_path_factory.mktemp("script")
     facts = {name: pinned("mnist")[name] for name in ("files", "mirrors")}
     (folder / "facts.json").write_text(json.dumps(facts))
-    yield SmallProcess(folder)
+    return SmallProcess(folder, small_sizes)
 
 
 @pytest.fixture

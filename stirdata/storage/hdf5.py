@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
+_BLOCK = 1 << 20  # bytes by which a file in memory grows
 _NUMBERS = "biuf"  # NumPy's kinds of truth values, integers and floating-point numbers
 
 
@@ -22,14 +23,21 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], attributes: Mapping[st
     Data sets are contiguous and uncompressed: deflate libraries differ in their bytes, and a plain
     read is what makes loading fast. The oldest file format is asked for, because its layout is the
     same in every release of HDF5.
+
+    The HDF5 library builds the file in memory: on a full disk it fails in its own ways, up to a crash
+    of the process, and Python does not.
     """
     import h5py
 
-    with h5py.File(path, "w", libver="earliest", track_order=False) as file:
+    in_memory = {"driver": "core", "backing_store": False, "block_size": _BLOCK}
+    with h5py.File(path, "w", libver="earliest", track_order=False, **in_memory) as file:
         for name, value in attributes.items():
             _write_attribute(file, name, value)
         for name, array in arrays.items():
             file.create_dataset(name, data=array, track_times=False)
+        file.flush()
+        content = file.id.get_file_image()
+    path.write_bytes(content)
 
 
 def _write_attribute(file: h5py.File, name: str, value: Any) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata import __version__, atomic
+from stirdata import __version__, atomic, interrupts
 from stirdata.manifest import (
     SUMS_NAME,
     FileEntry,
@@ -110,12 +111,15 @@ def save_file(
         TargetError: The output cannot be written.
     """
     sums, beside = target.parent / SUMS_NAME, manifest_path(target)
-    with atomic.locked(sums), atomic.new_files(sums, beside, target) as (new_sums, new_manifest, partial):
+    with ExitStack() as finishing, atomic.new_file(target) as partial:
         write(partial)
+        atomic.flush(partial)
         manifest = describe([describe_file(partial, target.name)])
         accept(manifest)
-        new_manifest.write_bytes(manifest.dumps().encode())
-        new_sums.write_bytes(_with_checksums(sums, manifest.files))
+        finishing.enter_context(interrupts.deferred())  # until the data has its name
+        with atomic.locked(sums), atomic.new_files(sums, beside) as (new_sums, new_manifest):
+            new_manifest.write_bytes(manifest.dumps().encode())
+            new_sums.write_bytes(_with_checksums(sums, manifest.files))
     return manifest
 
 

@@ -1,6 +1,7 @@
 """HDF5 files: the same bytes for the same arrays, and a clear error for everything else."""
 
 import os
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -59,6 +60,16 @@ def test_bytes_depend_on_arrays_and_attributes_alone(written, tmp_path):
     assert (tmp_path / "other name.h5").read_bytes() == written.read_bytes()
     hdf5.write(tmp_path / "other seed.h5", ARRAYS, ATTRIBUTES | {"seed": 8})
     assert (tmp_path / "other seed.h5").read_bytes() != written.read_bytes()
+
+
+def test_bytes_are_those_of_a_file_that_hdf5_writes_itself(written, tmp_path, monkeypatch):
+    file, other = h5py.File, tmp_path / "other.h5"
+    monkeypatch.setattr(Path, "write_bytes", lambda path, content: None)
+    monkeypatch.setattr(
+        h5py, "File", lambda path, mode, libver, **options: file(path, mode, libver=libver, track_order=False)
+    )
+    hdf5.write(other, ARRAYS, ATTRIBUTES)
+    assert other.read_bytes() == written.read_bytes()
 
 
 def test_only_the_named_arrays_are_read_and_in_that_order(written):
