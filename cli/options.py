@@ -43,6 +43,7 @@ def worker_count(asked: int | None) -> int:
 class Numbers(_NumbersType):
     """Numbers such as ``0-5,8``: single ones and ranges that include both ends."""
 
+    noun = "numbers"
     largest = LARGEST_SEED
 
     name = "0-5,8"
@@ -62,9 +63,9 @@ class Numbers(_NumbersType):
             if not members:
                 self.fail(f"the range {part.strip()} runs backwards; write {last}-{first}", param, ctx)
             if members[-1] > self.largest:
-                self.fail(f"numbers go up to {self.largest}, got {members[-1]}", param, ctx)
+                self.fail(f"{self.noun} go up to {self.largest}, got {members[-1]}", param, ctx)
             if len(members) > _MOST_NUMBERS:
-                self.fail(f"at most {_MOST_NUMBERS} numbers in a range, got {len(members)}", param, ctx)
+                self.fail(f"at most {_MOST_NUMBERS} {self.noun} in a range, got {len(members)}", param, ctx)
             numbers.update(members)
         return tuple(sorted(numbers))
 
@@ -72,11 +73,14 @@ class Numbers(_NumbersType):
 class Seeds(Numbers):
     """Seeds such as ``0-5,8``."""
 
+    noun = "seeds"
+
 
 class Scales(Numbers):
     """Sizes in pixels such as ``17-64``."""
 
     name = "17-64"
+    noun = "scales"
 
 
 def _is_number(text: str) -> bool:

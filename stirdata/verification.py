@@ -94,7 +94,7 @@ def outputs_below(path: Path) -> list[Path]:
         raise MissingFileError(
             "there is no dataset with a manifest in this folder",
             where=path,
-            hint="name the dataset itself; with --as it needs no manifest",
+            hint="name the dataset itself; with --as mnist-scale or --as stir it needs no manifest",
         )
     return sorted(visible)
 

@@ -11,6 +11,8 @@ BASES = {
     errors.ParameterError: ValueError,
     errors.SourceError: ValueError,
     errors.SourceUnavailableError: ConnectionError,
+    errors.MissingLibraryError: ImportError,
+    errors.WorkersUnavailableError: ConnectionError,
     errors.FormatError: ValueError,
     errors.ManifestError: ValueError,
     errors.MissingFileError: FileNotFoundError,
