@@ -181,9 +181,10 @@ def assemble(
         rows: Of :func:`metadata`.
 
     Raises:
+        ParameterError: The set does not fit into memory.
         ValueError: A shape does not fit, or the number of images is not that of the frame.
     """
-    imgs = np.zeros(frame.shape + frame.image_shape, np.uint8)
+    imgs = _empty(frame)
     count = 0
     for place, pixels in crops:
         part = imgs[tuple(place)]
@@ -194,6 +195,17 @@ def assemble(
     if count != imgs.size:
         raise ValueError(f"expected {frame.count} images, got {count / np.prod(frame.image_shape):g}")
     return with_latents(frame, imgs, positions, rows)
+
+
+def _empty(frame: Frame) -> NDArray[np.uint8]:
+    try:
+        return np.zeros(frame.shape + frame.image_shape, np.uint8)
+    except (MemoryError, ValueError) as error:  # NumPy's errors for too much, and for far too much
+        raise ParameterError(
+            "the set does not fit into memory",
+            got=f"{frame.count} images of {' x '.join(str(length) for length in frame.image_shape)}",
+            hint="ask for fewer scales or instances, or a smaller canvas",
+        ) from error
 
 
 def with_latents(

@@ -67,3 +67,9 @@ def test_labels_and_scales_follow_the_axes() -> None:
     assert arrays.scls[2, :, 1, 1].tolist() == [12, 7, 3]
     assert {arrays.lbls.dtype, arrays.scls.dtype, arrays.psts.dtype} == {np.dtype("int32")}
     assert arrays.metadata[:, 0].tolist() == list(stir.METADATA_ROWS)
+
+
+def test_a_set_that_does_not_fit_into_memory_is_told() -> None:
+    for instances in (10**12, 10**18):
+        with pytest.raises(ParameterError, match="does not fit into memory"):
+            stir.assemble(small_frame(instances=instances), [], np.zeros(0, np.int32), np.array([]))

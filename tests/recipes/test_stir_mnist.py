@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from functools import cache
 
 import numpy as np
@@ -125,6 +128,34 @@ def test_digits_are_chosen_per_class_by_fresh_streams() -> None:
     assert numbers[0, 3].tolist() == train[:50].tolist()
     assert numbers[1, 3].tolist() == train[50:100].tolist()
     assert numbers[2, 3].tolist() == test[:50].tolist()
+
+
+_DRAWN = """
+import hashlib
+import numpy as np
+from stirdata.recipes import stir_mnist
+digest = hashlib.sha256()
+images = np.random.RandomState(5).randint(0, 256, (40, 28, 28)).astype(np.uint8)
+images[:, :4] = images[:, :, :4] = 0
+for scale in (64, 40, 22):
+    digest.update(stir_mnist.draw(images, scale, np.zeros((40, 2), np.int32)).tobytes())
+print(digest.hexdigest(), hashlib.sha256(np.arctan(np.linspace(-2.5, 2.5, 10_000)).tobytes()).hexdigest())
+"""
+
+
+def test_a_processor_with_fewer_instructions_gives_the_same_bits() -> None:
+    """NumPy computes with what the processor has; its arctangents then differ, where it has much."""
+    try:
+        from numpy._core._multiarray_umath import __cpu_dispatch__ as instructions
+    except ImportError:  # NumPy before 2
+        from numpy.core._multiarray_umath import __cpu_dispatch__ as instructions
+    plain = os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(instructions)}
+    command = [sys.executable, "-W", "ignore", "-c", _DRAWN]
+    runs = [
+        subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.split()
+        for environment in (dict(os.environ), plain)
+    ]
+    assert runs[0][0] == runs[1][0]
 
 
 def test_one_thread_gives_what_two_give() -> None:
