@@ -32,7 +32,7 @@ def fitted_size(width: int, height: int, size: int) -> tuple[int, int]:
 
     Example:
         >>> fitted_size(200, 100, 17)
-        (17, 8)
+        (17, 9)
     """
     longer = max(width, height)
     return max(1, (2 * width * size + longer) // (2 * longer)), max(
