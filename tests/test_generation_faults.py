@@ -274,7 +274,7 @@ SLOW = "from stirdata.storage import png_tree; png_tree._BATCH = 3"
 
 @pytest.mark.parametrize("delay", [0, 0.1, 0.3])
 def test_interrupt_from_the_terminal_reaches_the_workers_too(
-    small_process, options, generate, tmp_path, content_of, delay
+    small_process, options, tmp_path, content_of, delay
 ):
     command = small_process.command(*options("png"), "--workers", 3, "--out", tmp_path / "out", before=SLOW)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -288,12 +288,16 @@ def test_interrupt_from_the_terminal_reaches_the_workers_too(
             os.killpg(process.pid, signal.SIGKILL)
             raise
     assert "Traceback" not in err
+    # By the signal itself if it came when the process was about to leave; shells report 130 for that.
+    assert process.returncode in (130, 0, -signal.SIGINT)
+    target = tmp_path / "out" / "MNIST_scale" / "seed_7" / NAMES["png"]
     if process.returncode == 130:
-        assert (out, err.strip()) == ("", "stirdata: interrupted; nothing half-written is left")
-        assert content_of(tmp_path) == {}
+        assert err.endswith("stirdata: interrupted; nothing half-written is left\n")
+    if process.returncode == 130 and not target.exists():
+        assert (out, content_of(tmp_path)) == ("", {})
     else:
-        assert process.returncode == 0, "it was faster than the interrupt, or has failed"
-    assert generate("png", tmp_path / "out").code == 0
+        assert verify(target).ok
+        assert list(tmp_path.rglob(".*")) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -321,12 +325,17 @@ def test_two_at_once(small_process, options, tmp_path, content_of, form):
     assert verify(tmp_path / "out" / "MNIST_scale" / "seed_7" / NAMES[form]).ok
 
 
+PEAK = """import atexit, re
+    status = lambda: Path("/proc/self/status").read_text()
+    atexit.register(lambda: print(re.search(r"VmHWM:\\s*(\\d+) kB", status())[1]))"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
 def test_decompression_bomb_takes_bounded_memory(small_process, fake_mnist, options, tmp_path, content_of):
     bomb = gzip.compress(fake_mnist.stream("train-images")) + gzip.compress(bytes(1 << 24)) * 128
     fake_mnist.path("train-images").write_bytes(bomb)  # 2 GiB
-    peak = "import atexit, resource; atexit.register(lambda: print(resource.getrusage(0).ru_maxrss))"
-    ran = small_process.run(*options("h5"), "--out", tmp_path, before=peak)
+    ran = small_process.run(*options("h5"), "--out", tmp_path, before=PEAK)
     assert ran.code == 2
     assert "the IDX file is longer than its header says" in ran.err
-    assert int(ran.lines[-1]) < 300_000 * (1024 if os.uname().sysname == "Darwin" else 1)
+    assert int(ran.lines[-1]) < 300_000
     assert content_of(tmp_path) == {}

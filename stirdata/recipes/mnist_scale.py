@@ -89,7 +89,11 @@ def check_parameters(seed: int, min_scale: float, max_scale: float) -> None:
     for name, scale in (("min_scale", min_scale), ("max_scale", max_scale)):
         if not (math.isfinite(scale) and scale > 0 and math.isfinite(_SIDE / scale)):
             raise ParameterError(
-                "a scale factor must be a number above 0", where=name, expected="above 0", got=scale
+                "a scale factor must be a number above 0",
+                where=name,
+                expected="above 0",
+                got=scale,
+                hint=f"the published ones are {MIN_SCALE} and {MAX_SCALE}",
             )
     if min_scale > max_scale:
         raise ParameterError(

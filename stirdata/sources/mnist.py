@@ -56,8 +56,19 @@ def load(
     """
     paths = _find_all(Path(source_dir)) if source_dir is not None else _cached(cache, download, quiet)
     with ThreadPoolExecutor(len(PARTS)) as executor:
-        streams = dict(zip(PARTS, executor.map(_read, PARTS, paths), strict=True))
-    return _assemble(streams)
+        reading = executor.map(_read, PARTS, paths)
+        try:
+            return _assemble(dict(zip(PARTS, reading, strict=True)))
+        except SourceError as error:
+            if source_dir is not None:
+                raise
+            raise SourceError(
+                f"{error.what}, in the cache",
+                where=error.where,
+                expected=error.expected,
+                got=error.got,
+                hint="delete this file; it is downloaded again when it is needed",
+            ) from error
 
 
 def describe() -> dict[str, Any]:

@@ -191,3 +191,14 @@ def test_the_original_files_are_described_truly(mnist_dir):
         path = mnist_dir / facts["name"]
         assert path.stat().st_size == facts["size"]
         assert len(gzip.decompress(path.read_bytes())) == facts["size_decompressed"]
+
+
+def test_damaged_file_in_the_cache_is_to_be_deleted(fake_mnist, tmp_path):
+    folder = tmp_path / "cache" / "mnist"
+    shutil.copytree(fake_mnist.folder, folder)
+    damaged = folder / fake_mnist.path("train-images").name
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    with pytest.raises(SourceError, match="the gzip stream is truncated, in the cache") as caught:
+        mnist.load(cache=tmp_path / "cache", quiet=True)
+    assert caught.value.where == damaged
+    assert caught.value.hint == "delete this file; it is downloaded again when it is needed"
