@@ -13,6 +13,8 @@ from stirdata.progress import bar
 if TYPE_CHECKING:
     import requests
 
+USER_AGENT = f"stirdata/{__version__}"  # servers have refused the default agents of HTTP libraries
+
 _CHUNK = 1 << 18
 _TIMEOUT_SECONDS = (10, 30)  # to connect; between two bytes
 
@@ -69,10 +71,9 @@ def _transfer(url: str, partial: Path, *, limit: int, quiet: bool) -> None:
     import requests
     import urllib3
 
-    agent = f"stirdata/{__version__}"
     try:
         with requests.get(
-            url, stream=True, timeout=_TIMEOUT_SECONDS, headers={"User-Agent": agent}
+            url, stream=True, timeout=_TIMEOUT_SECONDS, headers={"User-Agent": USER_AGENT}
         ) as response:
             response.raise_for_status()
             _save(response, partial, limit=limit, quiet=quiet)

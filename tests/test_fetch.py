@@ -115,7 +115,7 @@ def test_says_who_asks(get, server):
     get("good")
     ((path, headers),) = server.asked
     assert path == "/good"
-    assert headers["User-Agent"].startswith(f"stirdata/{__version__}")
+    assert headers["User-Agent"] == f"stirdata/{__version__}"
 
 
 def test_file_that_is_there_is_kept_without_a_connection(get, server, tmp_path):
