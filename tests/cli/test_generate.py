@@ -148,6 +148,7 @@ def test_scales_that_are_none(generate, tmp_path, content_of, option, value):
         f"  where:    {option.strip('-').replace('-', '_')}\n"
         "  expected: above 0\n"
         f"  got:      {float(value)}\n"
+        "  next:     the published ones are 0.3 and 1.0\n"
     )
     assert content_of(tmp_path) == before
 
