@@ -51,6 +51,7 @@ class _Checker:
         self._where = where
         self._elements = 0
         self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True  # else text written with character references comes in pieces
         self.parser.StartElementHandler = self._start
         self.parser.CharacterDataHandler = self._style
         self.parser.EntityDeclHandler = self._entity

@@ -40,6 +40,7 @@ def test_plain_pictures_pass(text: str) -> None:
         (SVG.format('<image href="data:image/png;base64,AAAA"/>'), "outside itself"),
         (SVG.format(f'<use {XLINK} xlink:href="other.svg#a"/>'), "outside itself"),
         (SVG.format("<style>@import 'x.css';</style>"), "reaches outside"),
+        (SVG.format("<style>&#64;im&#112;ort 'x.css';</style>"), "reaches outside"),
         (SVG.format("<style>path { fill: url( 'http://127.0.0.1/x' ) }</style>"), "outside itself"),
         (SVG.format('<path fill="url(x.svg#p)" d="M0 0"/>'), "outside itself"),
         (SVG.format('<g xml:base="http://127.0.0.1/"/>'), "outside itself"),
