@@ -19,6 +19,7 @@ from stirdata.recipes import mnist_scale as recipe
 from stirdata.sources import mnist
 from stirdata.sources import synthetic_cache as synthetic
 from stirdata.storage import mnist_scale as storage
+from stirdata.storage import png_tree
 from stirdata.verification import Identity, identify
 
 if TYPE_CHECKING:
@@ -189,6 +190,9 @@ class _Maker:
             return self._digits
 
     def _load(self) -> DigitImages:
+        if self._request.form == "png":
+            for _ in range(self._request.workers):  # they start up while the digits are read and rescaled
+                self._encoders.submit(png_tree.prepare)
         if self._request.source == "mnist":
             return mnist.load(self._request.source_dir, quiet=self._request.quiet)
         return synthetic.load(workers=self._request.workers, quiet=self._request.quiet)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,7 +40,6 @@ class TreeDigest(NamedTuple):
 class _Batch(NamedTuple):
     folder: Path
     names: list[str]
-    images: Any = None
 
 
 class _ReadFile(NamedTuple):
@@ -69,13 +68,34 @@ def write(
     names = _names(arrays)
     for parent in sorted({name.rpartition("/")[0] for split in names.values() for name in split}):
         (folder / parent).mkdir(parents=True)
-    written: list[_ReadFile] = []
-    for batch in map_ordered(executor, _write_batch, _batches(folder, names, arrays)):
-        written += batch
+    in_order = [name for split in names.values() for name in split]
+    images = (arrays[f"{split}/images"] for split in SPLIT_ORDER)
+    batches = (part[at : at + _BATCH] for part in images for at in range(0, len(part), _BATCH))
+    contents: list[bytes] = []
+    # Only this process creates files: several at once wait for each other's locks on the folders, which
+    # takes longer than the writing itself.
+    for batch in map_ordered(executor, _encode, batches):
+        _write_batch(folder, in_order[len(contents) : len(contents) + len(batch)], batch)
+        contents += batch
         if advance is not None:
             advance(len(batch))
     (folder / SCALES_NAME).write_bytes(_scales_text(names, arrays).encode())
-    return _digest(written, folder)
+    in_order = [name for split in names.values() for name in split]
+    return _digest(
+        [_described(name, content) for name, content in zip(in_order, contents, strict=True)], folder
+    )
+
+
+def prepare() -> None:
+    """Import what encoding needs; a new process takes longer for this than for a thousand images."""
+    import numpy as np  # noqa: F401
+    from PIL import Image
+
+    Image.preinit()
+
+
+def _described(name: str, content: bytes) -> _ReadFile:
+    return _ReadFile(FileEntry(name, len(content), sha256_of_bytes(content)), content)
 
 
 def _names(arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[str]]:
@@ -88,28 +108,21 @@ def _names(arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[str]]:
     return names
 
 
-def _batches(
-    folder: Path, names: Mapping[str, list[str]], arrays: Mapping[str, NDArray[Any]]
-) -> Iterator[_Batch]:
-    for split, paths in names.items():
-        images = arrays[f"{split}/images"]
-        for start in range(0, len(paths), _BATCH):
-            stop = start + _BATCH
-            yield _Batch(folder, paths[start:stop], images[start:stop])
-
-
-def _write_batch(batch: _Batch) -> list[_ReadFile]:
+def _encode(images: NDArray[np.uint8]) -> list[bytes]:
     from PIL import Image
 
-    written = []
-    for name, pixels in zip(batch.names, batch.images, strict=True):
-        encoded = io.BytesIO()
-        Image.fromarray(pixels).save(encoded, "PNG")
-        content = encoded.getvalue()
-        with (batch.folder / name).open("xb", buffering=0) as file:
+    encoded = []
+    for pixels in images:
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "PNG")
+        encoded.append(stream.getvalue())
+    return encoded
+
+
+def _write_batch(folder: Path, names: list[str], contents: list[bytes]) -> None:
+    for name, content in zip(names, contents, strict=True):
+        with (folder / name).open("xb", buffering=0) as file:
             file.write(content)
-        written.append(_ReadFile(FileEntry(name, len(content), sha256_of_bytes(content)), content))
-    return written
 
 
 def _scales_text(names: Mapping[str, list[str]], arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -221,7 +234,7 @@ def _read_batch(batch: _Batch) -> tuple[NDArray[np.uint8], list[_ReadFile]]:
     for at, name in enumerate(batch.names):
         content = _read_file(batch.folder / name)
         images[at] = _decode(content, batch.folder / name)
-        files.append(_ReadFile(FileEntry(name, len(content), sha256_of_bytes(content)), content))
+        files.append(_described(name, content))
     return images, files
 
 
