@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import ParameterError
 from stirdata.executors import dask_cluster, processes
-from stirdata.stir_sets import Advance, Made, StirJob, StirRequest
+from stirdata.stir_sets import Advance, Made, StirJob, StirRequest, described
 from stirdata.storage.saving import Description
 
 if TYPE_CHECKING:
@@ -82,26 +82,17 @@ def _executor(workers: int, dask: str | None) -> Iterator[tuple[Executor, int]]:
 
 
 def _description(recipe: Any, source: Any, seed: int, table: AnnotatedPictures, plan: Plan) -> Description:
-    from stirdata.recipes.stir import CITATION
     from stirdata.sources.annotations import digest_of_members
 
     pictures = digest_of_members(plan.members[number] for number in sorted(plan.members))
-    described = {
+    facts = {
         "name": source.NAME,
         "sha256": {"annotations": table.sha256, "names_sizes_and_crc32s_of_pictures": pictures},
         "license": source.LICENSE,
         "citation": source.CITATION,
         "objects": plan.report.as_json(),
     }
-    return Description(
-        dataset=recipe.DATASET,
-        recipe={"name": recipe.DATASET, "version": recipe.RECIPE_VERSION},
-        seed=seed,
-        parameters={},
-        sources=[described],
-        license=recipe.LICENSE,
-        citation=[CITATION, source.CITATION],
-    )
+    return described(recipe, seed, facts)
 
 
 def _decoder_versions() -> dict[str, str]:

@@ -94,7 +94,7 @@ def mnist_job(request: StirRequest) -> StirJob:
             )
         return Made(arrays)
 
-    description = _described(recipe, request.seed, mnist.describe())
+    description = described(recipe, request.seed, mnist.describe())
     return StirJob(description, make, recipe.FRAME.count, exact=True)
 
 
@@ -109,7 +109,7 @@ def emoji_job(request: StirRequest) -> StirJob:
         svgs = fontawesome.load(request.source_dir, quiet=request.quiet)
         return Made(recipe.generate(svgs, request.seed, advance=advance), versions)
 
-    description = _described(recipe, request.seed, fontawesome.describe())
+    description = described(recipe, request.seed, fontawesome.describe())
     return StirJob(description, make, recipe.FRAME.count)
 
 
@@ -180,7 +180,7 @@ def _custom_notes(selection: Selection, ignored: Sequence[str]) -> tuple[str, ..
     return tuple(notes)
 
 
-def _described(recipe: Any, seed: int, source: dict[str, Any]) -> Description:
+def described(recipe: Any, seed: int, source: dict[str, Any]) -> Description:
     """Return the description of a published set from its recipe module and its only source."""
     check_seed(seed)
     return Description(
