@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
     import torch
+
+Level = float | Sequence[float]
+"""In units of [0, 1]: one for all channels, or one per channel."""
 
 _PIECE_PIXELS = 1 << 22
 """Pixels converted at a time: the float32 piece is still in the cache when it is divided."""
@@ -34,35 +38,51 @@ def checked_device(device: Any) -> torch.device:
     return chosen
 
 
-def to_float(images: torch.Tensor, mean: float | None = None, std: float | None = None) -> torch.Tensor:
-    """Return uint8 images as float32 in [0, 1], then normalised if ``mean`` and ``std`` are given.
+def to_float(
+    images: torch.Tensor,
+    mean: Level | None = None,
+    std: Level | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+    channels_last: bool = False,
+    out: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return uint8 images as floats in [0, 1], normalised if ``mean`` and ``std`` are given.
 
-    Computed on the images' device: ``(images / 255 - mean) / std`` in float32. The divisors are tensors
-    on that device: for a number, torch multiplies by the rounded reciprocal on GPUs, which gives other
-    bits than the division on the CPU.
+    Computed on the images' device in bounded pieces: ``(images / 255 - mean) / std`` in float32, then
+    rounded to ``dtype``. The divisors are tensors on that device: for a number, torch multiplies by the
+    rounded reciprocal on GPUs, which gives other bits than the division on the CPU.
 
     Args:
-        images: uint8, shape (N, …), on any device.
-        mean: In units of [0, 1].
-        std: In units of [0, 1].
+        images: uint8, shape (N, channels, height, width), on any device, in any memory layout.
+        mean: A number, or one per channel, in units of [0, 1].
+        std: Likewise.
+        dtype: float32 (also for None), float16 or bfloat16.
+        channels_last: Whether the result's memory format is ``torch.channels_last``.
+        out: Written to and returned instead of new memory: of the result's shape, type and device.
     """
     import torch
 
-    def constant(value: float) -> torch.Tensor:
-        return torch.tensor(value, dtype=torch.float32, device=images.device)
+    def constant(value: Level) -> torch.Tensor:
+        number = torch.tensor(value, dtype=torch.float32, device=images.device)
+        return number if number.ndim == 0 else number[:, None, None]
 
-    values, divisor = _empty_floats(images), constant(255.0)
+    values = _empty_floats(images, dtype or torch.float32, channels_last) if out is None else out
+    divisor = constant(255.0)
     piece = max(1, _PIECE_PIXELS // max(1, images[:1].numel()))
     for start in range(0, len(images), piece):
-        part = values[start : start + piece]
-        part.copy_(images[start : start + piece]).div_(divisor)
+        target, pixels = values[start : start + piece], images[start : start + piece]
+        part = target.copy_(pixels) if target.dtype == torch.float32 else pixels.to(torch.float32)
+        part.div_(divisor)
         if mean is not None and std is not None:
             part.sub_(constant(mean)).div_(constant(std))
+        if part is not target:
+            target.copy_(part)
     return values
 
 
-def _empty_floats(images: torch.Tensor) -> torch.Tensor:
-    """Return float32 memory of the images' shape on their device.
+def _empty_floats(images: torch.Tensor, dtype: torch.dtype, channels_last: bool) -> torch.Tensor:
+    """Return memory for floats of the images' shape on their device.
 
     On the CPU it comes from NumPy, which asks Linux for huge pages: the first touch of torch's own
     memory, in pages of 4 KiB, takes longer than all of the arithmetic.
@@ -70,9 +90,15 @@ def _empty_floats(images: torch.Tensor) -> torch.Tensor:
     import numpy as np
     import torch
 
+    shape = tuple(images.shape)
+    if channels_last:
+        shape = (shape[0], *shape[2:], shape[1])
     if images.device.type == "cpu":
-        return torch.from_numpy(np.empty(tuple(images.shape), np.float32))
-    return torch.empty(images.shape, dtype=torch.float32, device=images.device)
+        carrier = np.float32 if dtype == torch.float32 else np.int16  # NumPy has no bfloat16
+        values = torch.from_numpy(np.empty(shape, carrier)).view(dtype)
+    else:
+        values = torch.empty(shape, dtype=dtype, device=images.device)
+    return values.permute(0, 3, 1, 2) if channels_last else values
 
 
 def doubled(images: torch.Tensor) -> torch.Tensor:
