@@ -33,6 +33,7 @@ Exit codes:
         "verify": ("verify", "Prove what a dataset is, hash by hash."),
         "diff": ("diff", "Compare two npz files, array by array."),
         "convert": ("convert", "Write a dataset in another format, with the same content."),
+        "info": ("info", "Tell what a dataset is, and where it comes from."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,

@@ -84,6 +84,7 @@ def test_guard_against_heavy_imports_works():
         ["generate", "mnist-scale", "--help"],
         ["verify", "--help"],
         ["convert", "--help"],
+        ["info", "--help"],
         ["generate", "mnist-scale", "--seed", "-1"],
     ],
 )

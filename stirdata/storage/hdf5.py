@@ -11,6 +11,7 @@ from stirdata.errors import FormatError, MissingFileError
 
 if TYPE_CHECKING:
     import h5py
+    import numpy as np
     from numpy.typing import NDArray
 
 _BLOCK = 1 << 20  # bytes by which a file in memory grows
@@ -76,6 +77,21 @@ def read_attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of a file as Python values."""
     with _opened(path) as file:
         return {name: _plain(value) for name, value in file.attrs.items()}
+
+
+def read_headers(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return type and shape of every array, without reading one.
+
+    Raises:
+        MissingFileError: There is no such file.
+        FormatError: It is no HDF5 file, or is cut short.
+    """
+    with _opened(path) as file:
+        return {name: (_type_name(file[name].dtype), tuple(file[name].shape or ())) for name in _names(file)}
+
+
+def _type_name(dtype: np.dtype[Any]) -> str:
+    return dtype.name if dtype.kind in _NUMBERS else "str"
 
 
 def _plain(value: Any) -> Any:

@@ -190,6 +190,41 @@ def read(
     return arrays, _digest(files, folder)
 
 
+def read_latents(folder: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of :func:`read` other than the images, without opening a PNG file.
+
+    Raises:
+        FormatError: A file has a name that does not belong, or scales.csv does not fit the files.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    scales = _read_scales(folder)
+    for split in SPLIT_ORDER:
+        names, labels = _list_split(folder, split)
+        arrays[f"{split}/labels"] = labels
+        if scales is not None:
+            arrays |= _scales_of(scales, split, names, folder)
+    return arrays
+
+
+def read_some(folder: Path, split: str, numbers: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Return some images of a split, without opening the other files.
+
+    Args:
+        folder: Holds train, test and val.
+        split: ``train``, ``test`` or ``val``.
+        numbers: Which ones, in the order of :func:`read`; of any shape.
+
+    Returns:
+        uint8, (…, 28, 28).
+
+    Raises:
+        FormatError: A file cannot be decoded, or is not 28 x 28 grey.
+    """
+    names, _ = _list_split(folder, split)
+    images, _ = _read_batch(_Batch(folder, [names[number] for number in numbers.ravel().tolist()]))
+    return images.reshape(*numbers.shape, 28, 28)
+
+
 def _list_split(folder: Path, split: str) -> tuple[list[str], NDArray[np.int64]]:
     """Return the paths of a split in the order of their numbers, and the labels their folders say."""
     import numpy as np

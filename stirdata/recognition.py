@@ -1,0 +1,145 @@
+"""Telling which dataset a path names, from names and headers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from stirdata.errors import FormatError, MissingFileError, ParameterError, StirdataError
+from stirdata.recipes.stir import KEYS
+from stirdata.storage import headers, png_tree
+from stirdata.storage.headers import Header
+from stirdata.storage.mnist_scale import ARRAY_NAMES
+from stirdata.verification import outputs_below
+
+STIR, MNIST_SCALE = "STIR", "MNIST-scale"
+SUFFIXES = (".npz", ".h5")
+_SPECIFIC = {STIR: ("imgs", "psts"), MNIST_SCALE: ("train/images", "train/labels")}
+_SHOWN = 8
+_CLOSE = 0.75
+
+
+@dataclass(frozen=True)
+class Recognized:
+    """A dataset on disk that was told by its names and headers.
+
+    Attributes:
+        path: Of the dataset itself.
+        family: :data:`STIR` or :data:`MNIST_SCALE`.
+        form: ``npz``, ``h5``, ``npy`` (a folder of .npy files) or ``png`` (a tree of PNG files).
+        arrays: Types and shapes, by name; empty for PNG files, which have no headers in common.
+    """
+
+    path: Path
+    family: str
+    form: str
+    arrays: dict[str, Header]
+
+
+def recognize(path: Path) -> Recognized:
+    """Tell which dataset a path names.
+
+    Args:
+        path: A .npz or .h5 file, a folder that is a dataset, a manifest, or a folder with one dataset
+            somewhere below it.
+
+    Raises:
+        MissingFileError: There is no such file, or no dataset in the folder; names close to it are told.
+        ParameterError: The folder holds several datasets; they are listed.
+        FormatError: The file is damaged, or is no dataset that stirdata knows.
+    """
+    if not path.exists():
+        raise _missing(path)
+    if path.is_file():
+        named = outputs_below(path)[0]  # a manifest names what it is of
+        return _recognize_file(named) if named.is_file() else recognize(named)
+    found = _recognize_folder(path)
+    return found if found is not None else recognize(_only_one(path))
+
+
+def _recognize_file(path: Path) -> Recognized:
+    if path.suffix not in SUFFIXES:
+        raise FormatError(
+            "unknown kind of file", where=path, expected=".npz, .h5 or a folder", got=path.suffix or path.name
+        )
+    arrays = headers.read(path)
+    spelled = {name: name.replace("/", "_") for name in ARRAY_NAMES} if path.suffix == ".npz" else {}
+    named = {
+        name: arrays[spelled.get(name, name)] for name in ARRAY_NAMES if spelled.get(name, name) in arrays
+    }
+    family = _family_of(named or arrays)
+    if family is None:
+        raise FormatError(
+            "the file is no dataset that stirdata knows",
+            where=path,
+            expected=f"the arrays {', '.join(KEYS)} of STIR, or train/images … of MNIST-scale",
+            got=_brief(arrays) or "no arrays",
+        )
+    return Recognized(path, family, path.suffix[1:], named or arrays)
+
+
+def _recognize_folder(path: Path) -> Recognized | None:
+    if png_tree.looks_like_tree(path):
+        return Recognized(path, MNIST_SCALE, "png", {})
+    arrays = headers.read(path)
+    family = _family_of(arrays)
+    return None if family is None else Recognized(path, family, "npy", arrays)
+
+
+def _family_of(names: Iterable[str]) -> str | None:
+    present = set(names)
+    return next((family for family, needed in _SPECIFIC.items() if present >= set(needed)), None)
+
+
+def _only_one(folder: Path) -> Path:
+    """Return the only dataset below a folder."""
+    found = _datasets_below(folder)
+    if not found:
+        raise MissingFileError(
+            "there is no dataset in this folder",
+            where=folder,
+            expected=".npz or .h5 files, a folder of .npy files, or a tree of PNG files",
+            hint="stirdata generate makes one",
+        )
+    if len(found) > 1:
+        raise ParameterError(
+            "there are several datasets in this folder",
+            where=folder,
+            expected="one of them",
+            got=_brief(sorted(path.relative_to(folder).as_posix() for path in found)),
+        )
+    return found.pop()
+
+
+def _datasets_below(folder: Path) -> set[Path]:
+    try:
+        found = {path for path in outputs_below(folder) if path.exists()}
+    except MissingFileError:
+        found = set()
+    return found | {path for path in folder.iterdir() if path.suffix in SUFFIXES and _is_dataset(path)}
+
+
+def _is_dataset(path: Path) -> bool:
+    try:
+        return _recognize_file(path) is not None
+    except StirdataError:
+        return False
+
+
+def _missing(path: Path) -> MissingFileError:
+    neighbours = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    visible = [name for name in neighbours if not name.startswith(".")]
+    close = get_close_matches(path.name, visible, cutoff=_CLOSE)
+    return MissingFileError(
+        "there is no such file or folder",
+        where=path,
+        got=f"names close to it: {', '.join(close)}" if close else None,
+        hint="stirdata generate makes the datasets",
+    )
+
+
+def _brief(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:_SHOWN]) + (f", … ({len(listed)} in all)" if len(listed) > _SHOWN else "")
