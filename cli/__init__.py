@@ -34,6 +34,7 @@ Exit codes:
         "diff": ("diff", "Compare two npz files, array by array."),
         "convert": ("convert", "Write a dataset in another format, with the same content."),
         "info": ("info", "Tell what a dataset is, and where it comes from."),
+        "show": ("show", "Draw a labelled contact sheet of a dataset."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,

@@ -83,5 +83,19 @@ class Scales(Numbers):
     noun = "scales"
 
 
+class Labels(Numbers):
+    """Labels such as ``0-7``."""
+
+    name = "0-7"
+    noun = "labels"
+
+
+class Instances(Numbers):
+    """Instances of a class such as ``0-3``."""
+
+    name = "0-3"
+    noun = "instances"
+
+
 def _is_number(text: str) -> bool:
     return text.isdecimal() and len(text) <= 20  # Python refuses to convert thousands of digits

@@ -85,6 +85,7 @@ def test_guard_against_heavy_imports_works():
         ["verify", "--help"],
         ["convert", "--help"],
         ["info", "--help"],
+        ["show", "--help"],
         ["generate", "mnist-scale", "--seed", "-1"],
     ],
 )
