@@ -162,10 +162,12 @@ class Transport:
 
     Args:
         device: Where to. On the CPU nothing is copied.
+        page_locked: Whether to go through page-locked memory; by default for CUDA.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, page_locked: bool | None = None) -> None:
         self._device = device
+        self._page_locked = device.type == "cuda" if page_locked is None else page_locked
         self._buffers: list[_PageLocked] = []
         self._arrived: torch.Tensor | None = None
 
@@ -175,9 +177,7 @@ class Transport:
 
         # torch warns of read-only arrays, whose memory it cannot protect.
         pixels = torch.from_numpy(piece if piece.flags.writeable else piece.copy())
-        if self._device.type != "cuda":
-            return pixels.to(self._device)
-        return self._sent(pixels)
+        return self._sent(pixels) if self._page_locked else pixels.to(self._device)
 
     def _sent(self, pixels: torch.Tensor) -> torch.Tensor:
         import torch

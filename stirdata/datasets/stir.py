@@ -61,8 +61,9 @@ class STIRDataset:
         self.path = Path(path)
         self._file: StirFile = open_set(self.path)
         self.metadata: dict[str, str] = dict(self._file.metadata)
-        self.labeldata: NDArray[np.str_] = np.array(self._file.frame.classes)
-        self.labeldata.flags.writeable = False
+        names = np.array(self._file.frame.classes)
+        names.flags.writeable = False
+        self.labeldata: NDArray[np.str_] = names.view()
 
     @property
     def labels(self) -> NDArray[np.int32]:
