@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.datasets.tensors import checked_device, doubled, to_float
+from stirdata.datasets.views import ImageView
 from stirdata.errors import MissingFileError, ParameterError
 from stirdata.executors import threads
 from stirdata.manifest import FILE_SUFFIX, manifest_path
@@ -216,7 +217,7 @@ class MNISTScale:
             raise storage.no_scales(self.path, [key])
 
 
-class MNISTScaleView:
+class MNISTScaleView(ImageView):
     """A split of :class:`MNISTScale` as a map-style dataset; made by :meth:`MNISTScale.view`.
 
     Items are pairs of an image and a label. Works with any number of workers, forked or spawned.
@@ -229,28 +230,15 @@ class MNISTScaleView:
         transform: Callable[[Any], Any] | None,
         target_transform: Callable[[int], Any] | None,
     ) -> None:
+        super().__init__(transform, target_transform)
         self.dataset = dataset
         self.split = split
-        self.transform = transform
-        self.target_transform = target_transform
 
-    def __len__(self) -> int:
-        return len(self.dataset.labels(self.split))
+    def _stored_images(self) -> NDArray[np.uint8]:
+        return self.dataset.images(self.split)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image = self.dataset.images(self.split)[index]
-        label = int(self.dataset.labels(self.split)[index])
-        target = label if self.target_transform is None else self.target_transform(label)
-        return self._transformed(image), target
-
-    def _transformed(self, image: NDArray[np.uint8]) -> Any:
-        import torch
-
-        if self.transform is None:
-            return to_float(torch.tensor(image)[None])
-        from PIL import Image
-
-        return self.transform(Image.fromarray(image))
+    def _stored_labels(self) -> NDArray[np.int64]:
+        return self.dataset.labels(self.split)
 
 
 def _locate(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:

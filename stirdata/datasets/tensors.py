@@ -64,10 +64,16 @@ def to_float(
     import torch
 
     def constant(value: Level) -> torch.Tensor:
-        number = torch.tensor(value, dtype=torch.float32, device=images.device)
-        return number if number.ndim == 0 else number[:, None, None]
+        # Filled on the device: copying them from here would wait for all that the device has to do.
+        if isinstance(value, float | int):
+            return torch.full((), value, dtype=torch.float32, device=images.device)
+        return torch.stack([constant(number) for number in value])[:, None, None]
 
-    values = _empty_floats(images, dtype or torch.float32, channels_last) if out is None else out
+    if out is None:
+        out = empty_images(
+            tuple(images.shape), dtype or torch.float32, images.device, channels_last=channels_last
+        )
+    values = out
     divisor = constant(255.0)
     piece = max(1, _PIECE_PIXELS // max(1, images[:1].numel()))
     for start in range(0, len(images), piece):
@@ -81,23 +87,30 @@ def to_float(
     return values
 
 
-def _empty_floats(images: torch.Tensor, dtype: torch.dtype, channels_last: bool) -> torch.Tensor:
-    """Return memory for floats of the images' shape on their device.
+def empty_images(
+    shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, *, channels_last: bool = False
+) -> torch.Tensor:
+    """Return memory for images on a device, its content undefined.
 
     On the CPU it comes from NumPy, which asks Linux for huge pages: the first touch of torch's own
     memory, in pages of 4 KiB, takes longer than all of the arithmetic.
+
+    Args:
+        shape: (N, channels, height, width), or any other without ``channels_last``.
+        dtype: Of the images.
+        device: Where they are to be.
+        channels_last: Whether the memory format is ``torch.channels_last``.
     """
     import numpy as np
     import torch
 
-    shape = tuple(images.shape)
     if channels_last:
         shape = (shape[0], *shape[2:], shape[1])
-    if images.device.type == "cpu":
-        carrier = np.float32 if dtype == torch.float32 else np.int16  # NumPy has no bfloat16
+    if device.type == "cpu":
+        carrier = {1: np.uint8, 2: np.int16, 4: np.float32}[dtype.itemsize]  # NumPy has no bfloat16
         values = torch.from_numpy(np.empty(shape, carrier)).view(dtype)
     else:
-        values = torch.empty(shape, dtype=dtype, device=images.device)
+        values = torch.empty(shape, dtype=dtype, device=device)
     return values.permute(0, 3, 1, 2) if channels_last else values
 
 

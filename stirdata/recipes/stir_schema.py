@@ -33,7 +33,24 @@ def check(arrays: Mapping[str, NDArray[Any]], where: object = None, frame: Frame
     Raises:
         FormatError: An array is missing, or breaks the schema.
     """
-    found = problems(arrays, frame)
+    _refuse(problems(arrays, frame), where)
+    return frame or frame_of(arrays)
+
+
+def check_layout(arrays: Mapping[str, NDArray[Any]], where: object = None) -> None:
+    """Raise on the first breach of the schema by a name, type or shape; values are not looked at.
+
+    Args:
+        arrays: The six arrays by key, or others of their types and shapes.
+        where: The file, for the message.
+
+    Raises:
+        FormatError: An array is missing, or has another type or shape.
+    """
+    _refuse(_absent(arrays) or _malformed(arrays), where)
+
+
+def _refuse(found: list[Problem], where: object) -> None:
     if found:
         raise FormatError(
             f"the array {found[0].name} is not that of a STIR set",
@@ -42,7 +59,6 @@ def check(arrays: Mapping[str, NDArray[Any]], where: object = None, frame: Frame
             got=found[0].found,
             hint="generate or fetch the file again",
         )
-    return frame or frame_of(arrays)
 
 
 def problems(arrays: Mapping[str, NDArray[Any]], frame: Frame | None = None) -> list[Problem]:
