@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from stirdata.errors import FormatError, MissingFileError, ParameterError, StirdataError
@@ -12,13 +11,13 @@ from stirdata.recipes.stir import KEYS
 from stirdata.storage import headers, png_tree
 from stirdata.storage.headers import Header
 from stirdata.storage.mnist_scale import ARRAY_NAMES
+from stirdata.storage.stir_members import form_of
 from stirdata.verification import outputs_below
 
 STIR, MNIST_SCALE = "STIR", "MNIST-scale"
 SUFFIXES = (".npz", ".h5")
 _SPECIFIC = {STIR: ("imgs", "psts"), MNIST_SCALE: ("train/images", "train/labels")}
 _SHOWN = 8
-_CLOSE = 0.75
 
 
 @dataclass(frozen=True)
@@ -50,25 +49,18 @@ def recognize(path: Path) -> Recognized:
         ParameterError: The folder holds several datasets; they are listed.
         FormatError: The file is damaged, or is no dataset that stirdata knows.
     """
-    if not path.exists():
-        raise _missing(path)
-    if path.is_file():
-        named = outputs_below(path)[0]  # a manifest names what it is of
-        return _recognize_file(named) if named.is_file() else recognize(named)
-    found = _recognize_folder(path)
-    return found if found is not None else recognize(_only_one(path))
+    if path.is_dir():
+        found = _recognize_folder(path)
+        return found if found is not None else recognize(_only_one(path))
+    named = outputs_below(path)[0]  # a manifest names what it is of
+    return recognize(named) if named.is_dir() else _recognize_file(named)
 
 
 def _recognize_file(path: Path) -> Recognized:
-    if path.suffix not in SUFFIXES:
-        raise FormatError(
-            "unknown kind of file", where=path, expected=".npz, .h5 or a folder", got=path.suffix or path.name
-        )
-    arrays = headers.read(path)
-    spelled = {name: name.replace("/", "_") for name in ARRAY_NAMES} if path.suffix == ".npz" else {}
-    named = {
-        name: arrays[spelled.get(name, name)] for name in ARRAY_NAMES if spelled.get(name, name) in arrays
-    }
+    form = form_of(path)
+    arrays = headers.read(path, form)
+    spelled = {name: name.replace("/", "_") if form == "npz" else name for name in ARRAY_NAMES}
+    named = {name: arrays[stored] for name, stored in spelled.items() if stored in arrays}
     family = _family_of(named or arrays)
     if family is None:
         raise FormatError(
@@ -77,13 +69,13 @@ def _recognize_file(path: Path) -> Recognized:
             expected=f"the arrays {', '.join(KEYS)} of STIR, or train/images … of MNIST-scale",
             got=_brief(arrays) or "no arrays",
         )
-    return Recognized(path, family, path.suffix[1:], named or arrays)
+    return Recognized(path, family, form, named or arrays)
 
 
 def _recognize_folder(path: Path) -> Recognized | None:
     if png_tree.looks_like_tree(path):
         return Recognized(path, MNIST_SCALE, "png", {})
-    arrays = headers.read(path)
+    arrays = headers.read(path, "npy")
     family = _family_of(arrays)
     return None if family is None else Recognized(path, family, "npy", arrays)
 
@@ -126,18 +118,6 @@ def _is_dataset(path: Path) -> bool:
         return _recognize_file(path) is not None
     except StirdataError:
         return False
-
-
-def _missing(path: Path) -> MissingFileError:
-    neighbours = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    visible = [name for name in neighbours if not name.startswith(".")]
-    close = get_close_matches(path.name, visible, cutoff=_CLOSE)
-    return MissingFileError(
-        "there is no such file or folder",
-        where=path,
-        got=f"names close to it: {', '.join(close)}" if close else None,
-        hint="stirdata generate makes the datasets",
-    )
 
 
 def _brief(names: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from described import save_stir
+from described import save_as, save_stir
 from PIL import Image
 from saving import save_below
 from stir_fixtures import small_frame, small_set
@@ -53,6 +53,13 @@ def test_images_and_boxes_of_a_stir_set(stir, arrays, split, number):
     assert made.arrangement.rows == ("2 c", "0 a")
     assert made.arrangement.groups == (("3", 2), ("12", 2))
     assert made.arrangement.title.startswith("T, " + ("valid" if split == "val" else split))
+
+
+def test_same_sheet_from_every_format_of_a_stir_set(stir, tmp_path, arrays):
+    expected = contact_sheet(stir, Choice(boxes=True))
+    for name in ("b.npz", "b.h5", "folder"):
+        path = save_as(tmp_path / name, arrays)
+        assert np.array_equal(contact_sheet(path, Choice(boxes=True)), expected), name
 
 
 def test_images_of_a_colour_set(tmp_path):

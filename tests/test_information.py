@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from described import save_stir
+from described import save_as, save_stir
 from saving import save_below
 from stir_fixtures import small_frame, small_set
 
@@ -60,6 +60,17 @@ def test_stir_set_without_manifest(stir):
     assert (found.license, found.citation) == ("L", (CITATION,))
     assert (found.manifest, found.identity, found.doubts) == (None, None, ())
     assert found.as_json()["published_by"] is None
+
+
+@pytest.mark.parametrize(("name", "form"), [("b.npz", "npz"), ("b.h5", "h5"), ("folder", "npy")])
+def test_every_format_of_a_stir_set(tmp_path, stir, name, form):
+    found = information(save_as(tmp_path / name, small_set()))
+    expected = information(stir).content
+    assert (found.family, found.form) == ("STIR", form)
+    assert found.content.arrays.keys() == expected.arrays.keys()
+    assert found.as_json()["arrays"] == {key: expected.arrays[key]._asdict() for key in found.content.arrays}
+    assert (found.content.counts, found.content.latents) == (expected.counts, expected.latents)
+    assert found.content.metadata == expected.metadata
 
 
 @pytest.mark.parametrize("form", ["h5", "npz", "png"])

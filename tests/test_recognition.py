@@ -65,7 +65,7 @@ def test_missing_file_with_a_close_name(tmp_path):
     save_stir(tmp_path / "mnist.npz")
     with pytest.raises(MissingFileError, match="there is no such file or folder") as caught:
         recognize(tmp_path / "mnits.npz")
-    assert caught.value.got == "names close to it: mnist.npz"
+    assert caught.value.got == "files of a similar name: mnist.npz"
     with pytest.raises(MissingFileError) as caught:
         recognize(tmp_path / "else" / "x.h5")
     assert caught.value.got is None
@@ -84,8 +84,15 @@ def test_manifest_of_a_dataset_that_is_gone(tmp_path):
 @pytest.mark.parametrize("name", ["a.txt", "a"])
 def test_unknown_kind_of_file(tmp_path, name):
     (tmp_path / name).write_bytes(b"text")
-    with pytest.raises(FormatError, match="unknown kind of file"):
+    with pytest.raises(FormatError) as caught:
         recognize(tmp_path / name)
+    assert caught.value.expected == "an npz or HDF5 file"
+
+
+def test_file_is_told_by_its_content(tmp_path):
+    save_stir(tmp_path / "a.npz")
+    (tmp_path / "a.npz").rename(tmp_path / "download")
+    assert recognize(tmp_path / "download").form == "npz"
 
 
 def test_arrays_of_something_else(tmp_path):

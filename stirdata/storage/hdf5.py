@@ -95,21 +95,6 @@ def read_attributes(path: Path) -> dict[str, Any]:
         return {name: _plain(value) for name, value in file.attrs.items()}
 
 
-def read_headers(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Return type and shape of every array, without reading one.
-
-    Raises:
-        MissingFileError: There is no such file.
-        FormatError: It is no HDF5 file, or is cut short.
-    """
-    with _opened(path) as file:
-        return {name: (_type_name(file[name].dtype), tuple(file[name].shape or ())) for name in _names(file)}
-
-
-def _type_name(dtype: np.dtype[Any]) -> str:
-    return dtype.name if dtype.kind in _NUMBERS else "str"
-
-
 def _plain(value: Any) -> Any:
     """Return an attribute as the Python value it was written from."""
     item = value.item() if hasattr(value, "item") else value
