@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stirdata.datasets.augment import ScaleAugment as ScaleAugment
     from stirdata.datasets.mnist_scale import MNISTScale as MNISTScale
     from stirdata.errors import StirdataError as StirdataError
 
@@ -15,10 +16,11 @@ __version__ = "0.1.0"
 
 _HOME_OF_NAME = {
     "MNISTScale": "stirdata.datasets.mnist_scale",
+    "ScaleAugment": "stirdata.datasets.augment",
     "StirdataError": "stirdata.errors",
 }
 
-__all__ = ["MNISTScale", "StirdataError", "__version__"]
+__all__ = ["MNISTScale", "ScaleAugment", "StirdataError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
