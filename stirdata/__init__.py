@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stirdata.datasets import scenarios as scenarios
+    from stirdata.datasets.augment import ScaleAugment as ScaleAugment
     from stirdata.datasets.mnist_scale import MNISTScale as MNISTScale
     from stirdata.datasets.stir import STIRDataset as STIRDataset
     from stirdata.errors import StirdataError as StirdataError
@@ -18,11 +19,12 @@ __version__ = "0.1.0"
 _HOME_OF_NAME = {
     "MNISTScale": "stirdata.datasets.mnist_scale",
     "STIRDataset": "stirdata.datasets.stir",
+    "ScaleAugment": "stirdata.datasets.augment",
     "StirdataError": "stirdata.errors",
 }
 _HOME_OF_MODULE = {"scenarios": "stirdata.datasets.scenarios"}
 
-__all__ = ["MNISTScale", "STIRDataset", "StirdataError", "__version__", "scenarios"]
+__all__ = ["MNISTScale", "STIRDataset", "ScaleAugment", "StirdataError", "__version__", "scenarios"]
 
 
 def __getattr__(name: str) -> Any:

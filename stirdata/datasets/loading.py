@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stirdata.datasets.memory import enough_for
-from stirdata.datasets.tensors import Level, empty_images, to_float
+from stirdata.datasets.tensors import Converter, Level, empty_images
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Blocks = Iterable[tuple[int, "NDArray[np.uint8]"]]
 """Blocks of a selection as a STIR file yields them: place among the rows, and uint8 (B, H, W[, C])."""
+
+Convert = Callable[["torch.Tensor", "torch.Tensor | None"], "torch.Tensor"]
 
 _PIECE_BYTES = 1 << 21
 """Of uint8 that are on their way at a time: what they become is still in the cache when it is moved on."""
@@ -105,23 +107,23 @@ def load(blocks: Blocks, selection: Selection, form: Form, device: torch.device)
     with enough_for(int(np.prod(shape)) * form.dtype.itemsize, device):
         result = empty_images(shape, form.dtype, device, channels_last=form.channels_last)
         places = torch.from_numpy(selection.places).to(device) if selection.shuffle else None
-        transport = Transport(device)
+        transport, convert = Transport(device), _conversion(form, device)
         for place, block in blocks:
             for start, piece in _pieces(block):
                 pixels = channels_first(transport(piece))
-                _put(result, pixels, form, place * selection.block + start, places)
+                _put(result, pixels, convert, place * selection.block + start, places)
     return result
 
 
 def _put(
-    result: torch.Tensor, pixels: torch.Tensor, form: Form, start: int, places: torch.Tensor | None
+    result: torch.Tensor, pixels: torch.Tensor, convert: Convert, start: int, places: torch.Tensor | None
 ) -> None:
     """Convert pixels to where they belong: from ``start`` on, or to their part of ``places``."""
     stop = start + len(pixels)
     if places is None:
-        _convert(pixels, form, result[start:stop])
+        convert(pixels, result[start:stop])
     else:
-        _rows_of(result).index_copy_(0, places[start:stop], _rows_of(_convert(pixels, form)))
+        _rows_of(result).index_copy_(0, places[start:stop], _rows_of(convert(pixels, None)))
 
 
 def _pieces(block: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -130,17 +132,18 @@ def _pieces(block: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.uint8]]]
         yield start, block[start : start + step]
 
 
-def _convert(pixels: torch.Tensor, form: Form, out: torch.Tensor | None = None) -> torch.Tensor:
+def _conversion(form: Form, device: torch.device) -> Convert:
+    """Return what converts uint8 pixels, to new memory or to what is given."""
     import torch
 
     if form.dtype != torch.uint8:
-        return to_float(
-            pixels, form.mean, form.std, dtype=form.dtype, channels_last=form.channels_last, out=out
-        )
-    if out is not None:
-        return out.copy_(pixels)
+        return Converter(device, form.mean, form.std, dtype=form.dtype, channels_last=form.channels_last)
     layout = torch.channels_last if form.channels_last else torch.contiguous_format
-    return pixels.contiguous(memory_format=layout)
+
+    def keep(pixels: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:
+        return pixels.contiguous(memory_format=layout) if out is None else out.copy_(pixels)
+
+    return keep
 
 
 def _rows_of(images: torch.Tensor) -> torch.Tensor:

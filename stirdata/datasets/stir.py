@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata.datasets import one_hot
+from stirdata.datasets.batches import Batches
 from stirdata.datasets.loading import checked_form, load
 from stirdata.datasets.selected import SelectedTensors, selected_tensors
-from stirdata.datasets.selection import ALL_SCALES, Scales, Selection, select
+from stirdata.datasets.selection import ALL_SCALES, Scales, Selection
 from stirdata.datasets.statistics import mean_and_std
+from stirdata.datasets.stir_set import OpenedSet
 from stirdata.datasets.tensors import checked_device
-from stirdata.recipes.stir import SETS
-from stirdata.storage.stir_file import StirFile, open_set
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
+    from stirdata.datasets.augment import Transform
     from stirdata.datasets.views import STIRView
 
 
-class STIRDataset:
+class STIRDataset(OpenedSet):
     """A STIR set (emoji, mnist, trafficsign, aerial, or one's own), published or made by stirdata.
 
     Opening a set reads its small arrays; images are read when they are asked for, and only those. No file
@@ -41,7 +39,6 @@ class STIRDataset:
     Attributes:
         path: As given.
         metadata: Title, description, author, license, version and date.
-        labeldata: Names of the classes in the order of the labels: str (n,), read-only.
 
     Raises:
         MissingFileError: There is no such file.
@@ -54,79 +51,6 @@ class STIRDataset:
         dataset = STIRDataset("mnist.npz")
         images, labels = dataset.to_torch("train", range(17, 33), device="cuda")
     """
-
-    def __init__(self, path: str | os.PathLike[str] = "emoji.npz") -> None:
-        import numpy as np
-
-        self.path = Path(path)
-        self._file: StirFile = open_set(self.path)
-        self.metadata: dict[str, str] = dict(self._file.metadata)
-        names = np.array(self._file.frame.classes)
-        names.flags.writeable = False
-        self.labeldata: NDArray[np.str_] = names.view()
-
-    @property
-    def labels(self) -> NDArray[np.int32]:
-        """Class of every image: int32 (sets, scales, n, m), read-only."""
-        return _read_only(self._file.labels)
-
-    @property
-    def scales(self) -> NDArray[np.int32]:
-        """Size of every image's object in pixels: int32 (sets, scales, n, m), read-only."""
-        return _read_only(self._file.scales)
-
-    @property
-    def positions(self) -> NDArray[np.int32]:
-        """Distance of every object's box to the left and to the top edge in pixels: int32
-        (sets, scales, n, m, 2), read-only."""  # noqa: D205, D209
-        return _read_only(self._file.positions)
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the classes in the order of the labels."""
-        return list(self._file.frame.classes)
-
-    @property
-    def class_to_idx(self) -> dict[str, int]:
-        """The label of each class by its name."""
-        return {name: label for label, name in enumerate(self._file.frame.classes)}
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self._file.frame.classes)
-
-    @property
-    def num_channels(self) -> int:
-        """1 for grey images, 3 for colour."""
-        return self._file.frame.channels
-
-    def __len__(self) -> int:
-        """Return the number of images in all splits at all scales."""
-        return self._file.frame.count
-
-    def __repr__(self) -> str:
-        frame, facts = self._file.frame, self.metadata
-        image = f"{frame.channels} x {frame.canvas} x {frame.canvas}"
-        scales = f"{len(frame.scales)} scales ({min(frame.scales)} to {max(frame.scales)} pixels)"
-        return (
-            f"STIRDataset({str(self.path)!r})\n"
-            f"  {facts['title']}: {len(self)} images {image}, license {facts['license']}\n"
-            f"  {len(SETS)} splits ({', '.join(SETS)}) x {scales} x {self.num_classes} classes "
-            f"x {frame.instances} instances"
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A worker opens the file faster than all arrays travel to it.
-        return {**self.__dict__, "path": self.path.absolute(), "_file": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._file = open_set(self.path)
-
-    def count(self, split: str, scales: Scales = ALL_SCALES) -> int:
-        """Return the number of images of a split at some scales."""
-        return len(self.select(split, scales))
 
     def to_numpy(
         self, split: str = "train", scales: Scales = ALL_SCALES, shuffle: bool = True
@@ -213,9 +137,74 @@ class STIRDataset:
         """
         return self._latents(self.select(split, scales, shuffle))
 
-    def select(self, split: str, scales: Scales = ALL_SCALES, shuffle: bool = False) -> Selection:
-        """Return which images the arguments mean, and in which order."""
-        return select(self._file.frame, split, scales, shuffle)
+    def batches(
+        self,
+        split: str = "train",
+        scales: Scales = ALL_SCALES,
+        batch_size: int = 128,
+        shuffle: bool = True,
+        seed: int = 0,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        drop_last: bool = False,
+        *,
+        normalize: Any = None,
+        channels_last: bool = False,
+        latents: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+        transform: Transform | None = None,
+        reuse: bool = False,
+    ) -> Batches:
+        """Return images and labels in batches: one epoch of tuples per iteration.
+
+        The selection stays on the device as bytes; each batch is gathered and converted there.
+
+        Args:
+            split: ``train``, ``valid`` (or ``val``) or ``test``.
+            scales: In pixels, in the order wanted.
+            batch_size: Images per batch and rank, 1 or more.
+            shuffle: Whether every epoch has an order of its own.
+            seed: Of the orders, 0 or more.
+            device: Of torch; None is the CPU.
+            dtype: As for :meth:`to_torch`, of the images handed out.
+            drop_last: Whether to leave out the last batch of an epoch if it is smaller.
+            normalize: As for :meth:`to_torch`.
+            channels_last: As for :meth:`to_torch`.
+            latents: Whether batches have scales and positions as well, as in :meth:`to_torch`.
+            rank: Which part of each epoch, 0 to ``world_size - 1``.
+            world_size: Number of parts without a common image.
+            transform: Called with each batch's uint8 images, such as :class:`stirdata.ScaleAugment`.
+            reuse: Write the images of every batch into the same memory.
+
+        Returns:
+            Batches of images (B, channels, 64, 64) and labels int64 (B,); see
+            :class:`stirdata.datasets.batches.Batches`, also for going on in the middle of an epoch.
+
+        Raises:
+            ParameterError: An argument is wrong, or the device does not exist.
+            FormatError: The file is damaged.
+            NotEnoughMemoryError: The bytes do not fit into the memory of the device.
+        """
+        import torch
+
+        stored = self.to_torch(
+            split, scales, False, device, dtype=torch.uint8, channels_last=channels_last, latents=latents
+        )
+        return Batches(
+            *stored.tensors,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            dtype=dtype,
+            normalize=normalize,
+            channels_last=channels_last,
+            drop_last=drop_last,
+            rank=rank,
+            world_size=world_size,
+            transform=transform,
+            reuse=reuse,
+        )
 
     def view(
         self,
@@ -245,12 +234,8 @@ class STIRDataset:
 
     def stored(self, selection: Selection) -> NDArray[np.uint8]:
         """Return the images of a selection as they are stored, in order, even of a shuffled one."""
-        import numpy as np
-
-        images = np.empty((len(selection), *self._file.frame.image_shape), np.uint8)
-        for place, block in self._blocks(selection):
-            images[place * selection.block : (place + 1) * selection.block] = block
-        return images
+        images = self._file.read(selection.split, selection.rows)
+        return images.reshape(len(selection), *self._file.frame.image_shape)
 
     def mean_and_std(
         self, split: str = "train", scales: Scales = ALL_SCALES
@@ -263,42 +248,8 @@ class STIRDataset:
         selection = self.select(split, scales)
         return mean_and_std((block for _, block in self._blocks(selection)), self.num_channels)
 
-    def encode_labels(self, labels: Any) -> Any:
-        """Return labels one-hot: int64 (…, n) for n classes.
-
-        Args:
-            labels: Integers of any shape: an array, a tensor, a list or a number.
-
-        Returns:
-            A tensor on its device for a tensor, an array for anything else.
-
-        Raises:
-            ParameterError: A label is not an integer from 0 to n - 1.
-        """
-        return one_hot.encode(labels, self.num_classes)
-
-    def decode_labels(self, encoded: Any) -> Any:
-        """Return the labels of one-hot rows, or of scores: int64 (…), where each row is largest.
-
-        Args:
-            encoded: Shape (…, n) for n classes: an array, a tensor or a list.
-
-        Returns:
-            A tensor on its device for a tensor, an array for anything else.
-
-        Raises:
-            ParameterError: The last axis does not have the length n.
-        """
-        return one_hot.decode(encoded, self.num_classes)
-
     def _blocks(self, selection: Selection) -> Any:
         return self._file.blocks(selection.split, selection.rows)
 
     def _latents(self, selection: Selection) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         return selection.gather(self._file.scales), selection.gather(self._file.positions)
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -61,30 +61,74 @@ def to_float(
         channels_last: Whether the result's memory format is ``torch.channels_last``.
         out: Written to and returned instead of new memory: of the result's shape, type and device.
     """
-    import torch
+    return Converter(images.device, mean, std, dtype=dtype, channels_last=channels_last)(images, out)
 
-    def constant(value: Level) -> torch.Tensor:
-        # Filled on the device: copying them from here would wait for all that the device has to do.
-        if isinstance(value, float | int):
-            return torch.full((), value, dtype=torch.float32, device=images.device)
-        return torch.stack([constant(number) for number in value])[:, None, None]
 
-    if out is None:
-        out = empty_images(
-            tuple(images.shape), dtype or torch.float32, images.device, channels_last=channels_last
-        )
-    values = out
-    divisor = constant(255.0)
-    piece = max(1, _PIECE_PIXELS // max(1, images[:1].numel()))
-    for start in range(0, len(images), piece):
-        target, pixels = values[start : start + piece], images[start : start + piece]
-        part = target.copy_(pixels) if target.dtype == torch.float32 else pixels.to(torch.float32)
-        part.div_(divisor)
+class Converter:
+    """Does what :func:`to_float` does, again and again: its constants lie on the device from the start.
+
+    Args:
+        device: Where the images will be.
+        mean: A number, or one per channel, in units of [0, 1].
+        std: Likewise.
+        dtype: float32 (also for None), float16 or bfloat16.
+        channels_last: Whether results have the memory format ``torch.channels_last``.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        mean: Level | None = None,
+        std: Level | None = None,
+        *,
+        dtype: torch.dtype | None = None,
+        channels_last: bool = False,
+    ) -> None:
+        import torch
+
+        self.dtype = dtype or torch.float32
+        self._channels_last = channels_last
+        self._divisor = _constant(255.0, device)
+        self._levels: tuple[torch.Tensor, torch.Tensor] | None = None
         if mean is not None and std is not None:
-            part.sub_(constant(mean)).div_(constant(std))
+            self._levels = _constant(mean, device), _constant(std, device)
+
+    def __call__(self, images: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Return uint8 images (N, channels, height, width) as floats, in ``out`` if that is given."""
+        values = out
+        if values is None:
+            shape = tuple(images.shape)
+            values = empty_images(shape, self.dtype, images.device, channels_last=self._channels_last)
+        if images.numel() <= _PIECE_PIXELS:  # a small batch takes less time than slicing would
+            self._convert(images, values)
+            return values
+        piece = max(1, _PIECE_PIXELS // images[0].numel())
+        for start in range(0, len(images), piece):
+            self._convert(images[start : start + piece], values[start : start + piece])
+        return values
+
+    def _convert(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
+        import torch
+
+        part = target.copy_(pixels) if target.dtype == torch.float32 else pixels.to(torch.float32)
+        part.div_(self._divisor)
+        if self._levels is not None:
+            mean, std = self._levels
+            part.sub_(mean).div_(std)
         if part is not target:
             target.copy_(part)
-    return values
+
+
+def _constant(value: Level, device: torch.device) -> torch.Tensor:
+    """Return a level as a tensor that broadcasts over images, filled on the device.
+
+    Copying it there would wait for all that the device still has to do.
+    """
+    import torch
+
+    if isinstance(value, Sequence):
+        return torch.stack([_constant(number, device) for number in value])[:, None, None]
+    return torch.full((), value, dtype=torch.float32, device=device)
 
 
 def empty_images(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from stirdata.datasets.mnist_scale import MNISTScale
     from stirdata.datasets.selection import Selection
     from stirdata.datasets.stir import STIRDataset
 
@@ -63,6 +64,30 @@ class ImageView(ABC):
         from PIL import Image
 
         return self.transform(Image.fromarray(image))
+
+
+class MNISTScaleView(ImageView):
+    """A split of :class:`MNISTScale` as a map-style dataset; made by :meth:`MNISTScale.view`.
+
+    Items are pairs of an image and a label. Works with any number of workers, forked or spawned.
+    """
+
+    def __init__(
+        self,
+        dataset: MNISTScale,
+        split: str,
+        transform: Callable[[Any], Any] | None,
+        target_transform: Callable[[int], Any] | None,
+    ) -> None:
+        super().__init__(transform, target_transform)
+        self.dataset = dataset
+        self.split = split
+
+    def _stored_images(self) -> NDArray[np.uint8]:
+        return self.dataset.images(self.split)
+
+    def _stored_labels(self) -> NDArray[np.int64]:
+        return self.dataset.labels(self.split)
 
 
 class STIRView(ImageView):
