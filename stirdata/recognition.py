@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,30 +59,31 @@ def recognize(path: Path) -> Recognized:
 def _recognize_file(path: Path) -> Recognized:
     form = form_of(path)
     arrays = headers.read(path, form)
-    spelled = {name: name.replace("/", "_") if form == "npz" else name for name in ARRAY_NAMES}
-    named = {name: arrays[stored] for name, stored in spelled.items() if stored in arrays}
-    family = _family_of(named or arrays)
-    if family is None:
+    found = _of_a_family(path, form, arrays)
+    if found is None:
         raise FormatError(
             "the file is no dataset that stirdata knows",
             where=path,
             expected=f"the arrays {', '.join(KEYS)} of STIR, or train/images … of MNIST-scale",
             got=_brief(arrays) or "no arrays",
         )
-    return Recognized(path, family, form, named or arrays)
+    return found
 
 
 def _recognize_folder(path: Path) -> Recognized | None:
     if png_tree.looks_like_tree(path):
         return Recognized(path, MNIST_SCALE, "png", {})
-    arrays = headers.read(path, "npy")
-    family = _family_of(arrays)
-    return None if family is None else Recognized(path, family, "npy", arrays)
+    return _of_a_family(path, "npy", headers.read(path, "npy"))
 
 
-def _family_of(names: Iterable[str]) -> str | None:
-    present = set(names)
-    return next((family for family, needed in _SPECIFIC.items() if present >= set(needed)), None)
+def _of_a_family(path: Path, form: str, arrays: Mapping[str, Header]) -> Recognized | None:
+    """Return the dataset whose arrays these are, with those of its family in the order they have there."""
+    for family, names in ((STIR, KEYS), (MNIST_SCALE, ARRAY_NAMES)):
+        stored = {name: name.replace("/", "_") if form == "npz" else name for name in names}
+        present = {name: arrays[stored[name]] for name in names if stored[name] in arrays}
+        if present.keys() >= set(_SPECIFIC[family]):
+            return Recognized(path, family, form, present)
+    return None
 
 
 def _only_one(folder: Path) -> Path:
