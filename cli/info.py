@@ -149,9 +149,13 @@ def _identity(found: Information) -> Iterator[tuple[str, str]]:
 
 
 def _aligned(name: str, text: str) -> list[str]:
-    """Return the lines of a fact, the text in a column of its own and broken at spaces."""
+    """Return the lines of a fact, the text in a column of its own and broken at spaces.
+
+    A file may hold anything: what a terminal would obey is replaced.
+    """
     import textwrap
 
+    text = "".join(character if character.isprintable() else "\ufffd" for character in text)
     indent = " " * (_COLUMN + 2)
     if "  " in text:  # a row of a table
         return [f"  {name:<{_COLUMN}}{text}"]

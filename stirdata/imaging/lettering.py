@@ -118,9 +118,10 @@ def fitted(text: str, room: int) -> str:
         >>> fitted("tennis-court", 40)
         'tennis…'
     """
-    if width(text) <= room:
+    if len(text) <= room and width(text) <= room:
         return text
-    shorter = (text[:length].rstrip() + _ELLIPSIS for length in range(len(text) - 1, 0, -1))
+    longest = min(len(text) - 1, room)  # every letter takes a pixel at least
+    shorter = (text[:length].rstrip() + _ELLIPSIS for length in range(longest, 0, -1))
     return next((candidate for candidate in shorter if width(candidate) <= room), _ELLIPSIS)
 
 

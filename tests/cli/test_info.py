@@ -101,6 +101,13 @@ def test_without_manifest_it_says_how_to_find_out(stirdata, tmp_path, small_real
     assert "root digest" not in ran.out
 
 
+def test_terminal_is_not_obedient_to_the_file(stirdata, tmp_path):
+    save_stir(tmp_path / "a.npz", small_set(small_frame(classes=("\x1b[2Jgone", "b"))))
+    out = stirdata("info", tmp_path / "a.npz").out
+    assert "\x1b" not in out
+    assert "\ufffd[2Jgone" in out
+
+
 def test_json(stirdata, stir):
     ran = stirdata("info", stir, "--json")
     assert (ran.code, ran.err) == (0, "")

@@ -55,3 +55,7 @@ def test_fitted_text_fits(text, room):
 @pytest.mark.parametrize("text", ["a\nb", "\t", "日本", "\x7f"])
 def test_what_has_no_letter_is_a_frame(text):
     assert lettering.lettered(text).any()
+
+
+def test_very_long_text_is_cut_at_once():
+    assert lettering.fitted("l" * 1_000_000, 100) == "l" * 23 + "…"
