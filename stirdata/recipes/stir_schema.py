@@ -172,12 +172,14 @@ def _boxes(psts: NDArray[np.int32], frame: Frame) -> list[Problem]:
     Where boxes are not square, ``scale`` is the longer side, so that only one of the two directions is
     bound by it, give or take the pixel that rounding both ends adds.
     """
-    scales = np.array(frame.scales).reshape(-1, 1, 1)
+    scales = np.array(frame.scales, np.int32).reshape(-1, 1, 1)
+    # Not psts.max(axis=-1): reducing an axis of two takes ten times as long as opening the rest.
+    low, high = np.minimum(psts[..., 0], psts[..., 1]), np.maximum(psts[..., 0], psts[..., 1])
     if frame.square:
-        outside = (psts.max(axis=-1) + scales) > frame.canvas
+        outside = (high + scales) > frame.canvas
     else:
-        outside = ((psts.min(axis=-1) + scales) > frame.canvas + 1) | (psts.max(axis=-1) >= frame.canvas)
-    outside = outside | (psts.min(axis=-1) < 0)
+        outside = ((low + scales) > frame.canvas + 1) | (high >= frame.canvas)
+    outside = outside | (low < 0)
     if not outside.any():
         return []
     place = tuple(int(number) for number in np.argwhere(outside)[0])
