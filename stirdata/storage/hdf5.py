@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import FormatError, MissingFileError
+from stirdata.storage.blocked import BlockedArray
+from stirdata.storage.sparse import SparseFile
 
 if TYPE_CHECKING:
     import h5py
@@ -41,6 +43,42 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], attributes: Mapping[st
         file.flush()
         content = file.id.get_file_image()
     path.write_bytes(content)
+
+
+def write_blocked(path: Path, arrays: Mapping[str, NDArray[Any] | BlockedArray]) -> None:
+    """Write arrays of which some are never in memory as a whole.
+
+    The HDF5 library lays out the file in memory, without them; then they go where it left room.
+    """
+    import h5py
+
+    layout = SparseFile()
+    with h5py.File(layout, "w", libver="earliest", track_order=False) as file:
+        for name, array in arrays.items():
+            if isinstance(array, BlockedArray):
+                _leave_room(file, name, array)
+            else:
+                write_array(file, name, array)
+        file.flush()
+        offsets = {name: file[name].id.get_offset() for name in arrays}
+    with path.open("wb") as target:
+        layout.copy_to(target)
+        for name, array in arrays.items():
+            if isinstance(array, BlockedArray):
+                target.seek(offsets[name])
+                for block in array.blocks():
+                    target.write(block.reshape(-1).view("u1").data)
+
+
+def _leave_room(file: h5py.File, name: str, array: BlockedArray) -> None:
+    import h5py
+
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    properties.set_obj_track_times(False)
+    space, kind = h5py.h5s.create_simple(array.shape), h5py.h5t.py_create(array.dtype)
+    h5py.h5d.create(file.id, name.encode(), kind, space, properties)
 
 
 def write_array(file: h5py.File, name: str, array: NDArray[Any]) -> None:
