@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20  # bytes by which a file in memory grows
 _CHARACTERS = "characters"
+_MOST_CHARACTERS = 1 << 16  # a text has; more than that is a damage that would take all memory
 _NUMBERS = "biuf"  # NumPy's kinds of truth values, integers and floating-point numbers
 
 
@@ -89,7 +90,7 @@ def write_array(file: h5py.File, name: str, array: NDArray[Any]) -> None:
     if array.dtype.kind != "U":
         file.create_dataset(name, data=array, track_times=False)
         return
-    encoded = np.char.encode(array, "utf-8")
+    encoded = np.array([text.encode() for text in array.ravel().tolist()], np.bytes_).reshape(array.shape)
     dtype = h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize))
     data_set = file.create_dataset(name, data=encoded.astype(dtype), track_times=False)
     data_set.attrs[_CHARACTERS] = array.dtype.itemsize // 4
@@ -208,7 +209,10 @@ def _is_text(data_set: h5py.Dataset) -> bool:
 def _text_type(data_set: h5py.Dataset) -> np.dtype[Any]:
     import numpy as np
 
-    return np.dtype(f"<U{int(data_set.attrs[_CHARACTERS])}")
+    count = int(data_set.attrs[_CHARACTERS])
+    if not 0 < count <= _MOST_CHARACTERS:
+        raise ValueError(f"{data_set.name} with {count} characters in a text")
+    return np.dtype(f"<U{count}")
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def _parsed(text: bytes, raw: bytes, where: object) -> Header:
 
 
 def read_array(stream: BinaryIO, header: Header, where: object) -> NDArray[Any]:
-    """Read the array behind a header, in the byte order of the machine and in C order.
+    """Read the array behind a header, in C order.
 
     Raises:
         FormatError: The stream ends too early.
@@ -98,7 +98,7 @@ def read_array(stream: BinaryIO, header: Header, where: object) -> NDArray[Any]:
         raise _error("is cut short", where, expected=f"{header.size} bytes", got=f"{len(content)} bytes")
     flat = np.frombuffer(content, header.dtype)
     array = flat.reshape(header.shape, order="F" if header.fortran else "C")
-    return np.array(array, header.dtype.newbyteorder("="), order="C")
+    return np.array(array, order="C")
 
 
 def read_header_of(path: Path) -> Header:

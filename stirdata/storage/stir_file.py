@@ -129,7 +129,7 @@ def open_set(path: Path) -> StirFile:
     """
     members = stir_members.locate(path)
     stir_schema.check_layout(members.layout, where=path)
-    small = members.read_small()
+    small = {key: _native(array) for key, array in members.read_small().items()}
     whole: dict[str, NDArray[Any]] = {stir_members.IMAGES: members.layout[stir_members.IMAGES], **small}
     frame = stir_schema.check(whole, where=path)
     for array in small.values():
@@ -144,3 +144,8 @@ def open_set(path: Path) -> StirFile:
         tables={key: small[key] for key in ("metadata", "lbldata")},
         images=members.images(),
     )
+
+
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in the byte order of the machine, which torch and PIL need."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
