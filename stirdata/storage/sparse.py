@@ -58,7 +58,8 @@ class SparseFile(io.RawIOBase):
             kept[start:stop] = content[done : done + stop - start]
             done += stop - start
         self._at += done
-        self._size = max(self._size, self._at)
+        if done:
+            self._size = max(self._size, self._at)
         return done
 
     def readinto(self, buffer: Any) -> int:
