@@ -1,18 +1,25 @@
-"""Bringing the blocks of a STIR file to their places in one tensor, on any device, piece by piece."""
+"""Bringing the blocks of a STIR file to their places in one tensor, on any device, in little memory.
+
+The bytes of the images are first put, in their final order, into the last part of the memory of the result;
+then they are spread to floats from the front on. A float is never written over a byte that is still needed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stirdata.datasets.forms import Form
 from stirdata.datasets.memory import enough_for
-from stirdata.datasets.tensors import Converter, Level, empty_images
-from stirdata.errors import ParameterError
+from stirdata.datasets.tensors import Converter, empty_images
+from stirdata.datasets.transport import Transport
+from stirdata.executors import threads
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import torch
     from numpy.typing import NDArray
 
@@ -21,194 +28,132 @@ if TYPE_CHECKING:
 Blocks = Iterable[tuple[int, "NDArray[np.uint8]"]]
 """Blocks of a selection as a STIR file yields them: place among the rows, and uint8 (B, H, W[, C])."""
 
-Convert = Callable[["torch.Tensor", "torch.Tensor | None"], "torch.Tensor"]
+_PIECE_BYTES = 1 << 22
+"""Of uint8 that travel, or are converted by a thread, at a time."""
 
-_PIECE_BYTES = 1 << 21
-"""Of uint8 that are on their way at a time: what they become is still in the cache when it is moved on."""
-
-_DTYPES = ("float32", "float16", "bfloat16", "uint8")
-
-
-@dataclass(frozen=True)
-class Form:
-    """What the images of a result are like; made by :func:`checked_form`.
-
-    Attributes:
-        dtype: ``torch.float32``, ``float16``, ``bfloat16`` or ``uint8``.
-        channels_last: Whether the memory format is ``torch.channels_last``.
-        mean: Subtracted from images in [0, 1], for all channels or for each; None for nothing.
-        std: What they are divided by after that.
-    """
-
-    dtype: torch.dtype
-    channels_last: bool = False
-    mean: Level | None = None
-    std: Level | None = None
-
-
-def checked_form(dtype: Any, channels_last: bool, normalize: Any, channels: int) -> Form:
-    """Return the form that the arguments of a loader mean.
-
-    Raises:
-        ParameterError: The type is none of the four; ``normalize`` is not a pair of numbers, or of one
-            number per channel, with a positive standard deviation; or it comes with uint8.
-    """
-    import torch
-
-    known = {getattr(torch, name): name for name in _DTYPES}
-    if not isinstance(dtype, torch.dtype) or dtype not in known:
-        expected = ", ".join(f"torch.{name}" for name in _DTYPES)
-        raise ParameterError("images of this type cannot be had", where="dtype", expected=expected, got=dtype)
-    if normalize is None:
-        return Form(dtype, bool(channels_last))
-    if dtype == torch.uint8:
-        raise ParameterError(
-            "normalised images are not whole numbers", where="normalize", expected="a float dtype", got=dtype
-        )
-    return Form(dtype, bool(channels_last), *_checked_levels(normalize, channels))
-
-
-def _checked_levels(normalize: Any, channels: int) -> tuple[Level, Level]:
-    try:
-        mean, std = (np.asarray(level, np.float64) for level in normalize)
-    except (TypeError, ValueError):
-        raise _no_levels(normalize, channels) from None
-    for level in (mean, std):
-        if level.shape not in ((), (channels,)) or not np.isfinite(level).all():
-            raise _no_levels(normalize, channels)
-    if not (std > 0).all():
-        raise _no_levels(normalize, channels)
-    return mean.tolist(), std.tolist()
-
-
-def _no_levels(normalize: Any, channels: int) -> ParameterError:
-    return ParameterError(
-        "images cannot be normalised by this",
-        where="normalize",
-        expected=f"mean and positive standard deviation, in units of [0, 1]: numbers, or {channels} of each",
-        got=repr(normalize),
-        hint="mean_and_std() returns those of a split",
-    )
+_LAST_IMAGES = 32
+"""So few that are left are copied before they are converted, instead of fewer and fewer at a time."""
 
 
 def load(blocks: Blocks, selection: Selection, form: Form, device: torch.device) -> torch.Tensor:
     """Return the images of a selection as one tensor (N, channels, side, side) on a device.
 
-    Every image is written once, converted, to the place where it belongs. Beyond the result, a piece of
-    the images takes memory on the way, as uint8 and converted.
+    Beyond the result, some megabytes are needed on the way.
 
     Raises:
         NotEnoughMemoryError: The device has no room for them.
     """
-    import torch
-
     channels, side = selection.frame.channels, selection.frame.canvas
     shape = (len(selection), channels, side, side)
     with enough_for(int(np.prod(shape)) * form.dtype.itemsize, device):
         result = empty_images(shape, form.dtype, device, channels_last=form.channels_last)
-        places = torch.from_numpy(selection.places).to(device) if selection.shuffle else None
-        transport, convert = Transport(device), _conversion(form, device)
-        for place, block in blocks:
-            for start, piece in _pieces(block):
-                pixels = channels_first(transport(piece))
-                _put(result, pixels, convert, place * selection.block + start, places)
+        rows = _last_bytes(result)
+        if device.type == "cpu":
+            _arrange(blocks, selection, rows.numpy(), form.channels_last)
+        else:
+            _arrange_on_device(blocks, selection, rows, form.channels_last)
+        if result.element_size() > 1:
+            _spread(result, rows, form)
     return result
 
 
-def _put(
-    result: torch.Tensor, pixels: torch.Tensor, convert: Convert, start: int, places: torch.Tensor | None
-) -> None:
-    """Convert pixels to where they belong: from ``start`` on, or to their part of ``places``."""
-    stop = start + len(pixels)
-    if places is None:
-        convert(pixels, result[start:stop])
-    else:
-        _rows_of(result).index_copy_(0, places[start:stop], _rows_of(convert(pixels, None)))
-
-
-def _pieces(block: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    step = max(1, _PIECE_BYTES // max(1, block[:1].nbytes))
-    for start in range(0, len(block), step):
-        yield start, block[start : start + step]
-
-
-def _conversion(form: Form, device: torch.device) -> Convert:
-    """Return what converts uint8 pixels, to new memory or to what is given."""
+def _last_bytes(images: torch.Tensor) -> torch.Tensor:
+    """Return the last part of the images' own memory: uint8 (N, bytes), a byte for each of their values."""
     import torch
 
-    if form.dtype != torch.uint8:
-        return Converter(device, form.mean, form.std, dtype=form.dtype, channels_last=form.channels_last)
-    layout = torch.channels_last if form.channels_last else torch.contiguous_format
-
-    def keep(pixels: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:
-        return pixels.contiguous(memory_format=layout) if out is None else out.copy_(pixels)
-
-    return keep
-
-
-def _rows_of(images: torch.Tensor) -> torch.Tensor:
-    """Return images in either memory format as a matrix over the same memory, a row per image."""
     plain = images if images.is_contiguous() else images.permute(0, 2, 3, 1)
-    return plain.view(len(images), -1)
+    size = images[:1].numel()
+    return plain.reshape(-1).view(torch.uint8)[-len(images) * size :].view(len(images), size)
 
 
-def channels_first(images: torch.Tensor) -> torch.Tensor:
-    """Return stored images, (B, H, W) or (B, H, W, 3), as a view (B, channels, H, W)."""
-    return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
+def _arrange(blocks: Blocks, selection: Selection, rows: NDArray[np.uint8], channels_last: bool) -> None:
+    """Put the bytes of every image into its row, in the result's memory format."""
+    for start, piece in _pieces(blocks, selection):
+        images = slice(start, start + len(piece))
+        places = selection.places[images] if selection.shuffle else images
+        rows[places] = _as_rows(piece, channels_last)
 
 
-class Transport:
-    """Brings pieces of uint8 to a device, through page-locked memory where that lets the host go on.
+def _arrange_on_device(blocks: Blocks, selection: Selection, rows: torch.Tensor, channels_last: bool) -> None:
+    """Do the same on a device, where the places go at once and the bytes piece by piece."""
+    import torch
 
-    There are two page-locked buffers, so that one is filled while the other is on its way. What a call
-    returns is valid until the next call, for work on the same stream.
+    transport = Transport(rows.device)
+    places = torch.from_numpy(selection.places).to(rows.device) if selection.shuffle else None
+    for start, piece in _pieces(blocks, selection):
+        arrived = _as_rows(transport(piece), channels_last)
+        if places is None:
+            rows[start : start + len(piece)] = arrived
+        else:
+            rows.index_copy_(0, places[start : start + len(piece)], arrived)
 
-    Args:
-        device: Where to. On the CPU nothing is copied.
-        page_locked: Whether to go through page-locked memory; by default for CUDA.
+
+def _pieces(blocks: Blocks, selection: Selection) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield parts of the blocks, and where they begin in the order of the selection."""
+    for place, block in blocks:
+        step = max(1, _PIECE_BYTES // block[:1].nbytes)
+        for start in range(0, len(block), step):
+            yield place * selection.block + start, block[start : start + step]
+
+
+def _as_rows(stored: Any, channels_last: bool) -> Any:
+    """Return stored images, an array or a tensor, as a row of bytes each."""
+    if stored.ndim == 4 and not channels_last:
+        stored = stored.swapaxes(2, 3).swapaxes(1, 2)
+    return stored.reshape(len(stored), -1)
+
+
+def _spread(result: torch.Tensor, rows: torch.Tensor, form: Form) -> None:
+    """Convert the bytes in the last part of the result's memory to the result.
+
+    Where a value takes k bytes, (k - 1) / k of the images that are left can be converted before their
+    values reach the bytes of the first that is converted with them.
     """
-
-    def __init__(self, device: torch.device, page_locked: bool | None = None) -> None:
-        self._device = device
-        self._page_locked = device.type == "cuda" if page_locked is None else page_locked
-        self._buffers: list[_PageLocked] = []
-        self._arrived: torch.Tensor | None = None
-
-    def __call__(self, piece: NDArray[np.uint8]) -> torch.Tensor:
-        """Return a piece as a tensor on the device."""
-        import torch
-
-        # torch warns of read-only arrays, whose memory it cannot protect.
-        pixels = torch.from_numpy(piece if piece.flags.writeable else piece.copy())
-        return self._sent(pixels) if self._page_locked else pixels.to(self._device)
-
-    def _sent(self, pixels: torch.Tensor) -> torch.Tensor:
-        import torch
-
-        if self._arrived is None or self._arrived.numel() < pixels.numel():
-            self._buffers = [_PageLocked(pixels.numel()), _PageLocked(pixels.numel())]
-            self._arrived = torch.empty(pixels.numel(), dtype=torch.uint8, device=self._device)
-        arrived = self._arrived[: pixels.numel()].view(pixels.shape)
-        self._buffers[0].send(pixels, arrived)
-        self._buffers.reverse()
-        return arrived
+    count, channels, height, width = result.shape
+    if form.channels_last:
+        pixels = rows.view(count, height, width, channels).permute(0, 3, 1, 2)
+    else:
+        pixels = rows.view(result.shape)
+    size, start = result.element_size(), 0
+    with threads(_conversion_threads(result, form)) as executor:
+        while start < count:
+            last = count - start <= _LAST_IMAGES
+            stop = count if last else start + (count - start) * (size - 1) // size
+            bytes_ = pixels[start:stop].clone() if last else pixels[start:stop]
+            _convert(bytes_, result[start:stop], form, executor)
+            start = stop
 
 
-class _PageLocked:
-    """A page-locked buffer on the host, and when the device has read what is in it."""
+def _conversion_threads(result: torch.Tensor, form: Form) -> int:
+    import torch
 
-    def __init__(self, size: int) -> None:
-        import torch
+    return torch.get_num_threads() if _by_numpy(result, form) else 1
 
-        self._memory = torch.empty(size, dtype=torch.uint8, pin_memory=True)
-        self._read = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
-    def send(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
-        """Copy pixels to the device once the device has read what was sent before."""
-        import torch
+def _by_numpy(result: torch.Tensor, form: Form) -> bool:
+    """Tell whether NumPy converts: as fast as torch, and much faster while other programs compute.
 
-        self._read.synchronize()
-        filled = self._memory[: pixels.numel()].view(pixels.shape)
-        filled.copy_(pixels)
-        target.copy_(filled, non_blocking=True)
-        self._read.record(torch.cuda.current_stream(target.device))
+    torch divides the work among threads that wait for each other after every operation.
+    """
+    import torch
+
+    return result.device.type == "cpu" and form.dtype == torch.float32
+
+
+def _convert(pixels: torch.Tensor, target: torch.Tensor, form: Form, executor: Executor) -> None:
+    if not _by_numpy(target, form):
+        Converter(target.device, form.mean, form.std, dtype=form.dtype)(pixels, target)
+        return
+    step = max(1, _PIECE_BYTES // 4 // pixels[0].numel())
+    parts = [slice(start, start + step) for start in range(0, len(pixels), step)]
+    source, out = pixels.numpy(), target.numpy()
+    list(executor.map(lambda part: _convert_by_numpy(source[part], out[part], form), parts))
+
+
+def _convert_by_numpy(pixels: NDArray[np.uint8], target: NDArray[np.float32], form: Form) -> None:
+    """Do what Converter does; one operation after the other, each of them rounded to float32."""
+    np.divide(pixels, np.float32(255), out=target, dtype=np.float32)
+    if form.mean is not None and form.std is not None:
+        mean, std = (np.asarray(level, np.float32).reshape(-1, 1, 1) for level in (form.mean, form.std))
+        np.subtract(target, mean, out=target)
+        np.divide(target, std, out=target)

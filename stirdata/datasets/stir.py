@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stirdata.datasets.batches import Batches
-from stirdata.datasets.loading import checked_form, load
+from stirdata.datasets.forms import checked_form
+from stirdata.datasets.loading import load
 from stirdata.datasets.selected import SelectedTensors, selected_tensors
 from stirdata.datasets.selection import ALL_SCALES, Scales, Selection
 from stirdata.datasets.statistics import mean_and_std

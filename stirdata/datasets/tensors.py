@@ -161,3 +161,8 @@ def empty_images(
 def doubled(images: torch.Tensor) -> torch.Tensor:
     """Return images with every pixel doubled in both directions: (..., H, W) to (..., 2H, 2W)."""
     return images.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
+
+
+def channels_first(images: torch.Tensor) -> torch.Tensor:
+    """Return stored images, (B, H, W) or (B, H, W, 3), as a view (B, channels, H, W)."""
+    return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)

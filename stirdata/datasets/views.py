@@ -7,8 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from stirdata.datasets.loading import channels_first
-from stirdata.datasets.tensors import to_float
+from stirdata.datasets.tensors import channels_first, to_float
 
 if TYPE_CHECKING:
     import numpy as np

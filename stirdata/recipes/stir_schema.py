@@ -173,11 +173,13 @@ def _boxes(psts: NDArray[np.int32], frame: Frame) -> list[Problem]:
     bound by it, give or take the pixel that rounding both ends adds.
     """
     scales = np.array(frame.scales).reshape(-1, 1, 1)
+    # Reducing an axis of length two is ten times slower.
+    nearest, farthest = np.minimum(psts[..., 0], psts[..., 1]), np.maximum(psts[..., 0], psts[..., 1])
     if frame.square:
-        outside = (psts.max(axis=-1) + scales) > frame.canvas
+        outside = (farthest + scales) > frame.canvas
     else:
-        outside = ((psts.min(axis=-1) + scales) > frame.canvas + 1) | (psts.max(axis=-1) >= frame.canvas)
-    outside = outside | (psts.min(axis=-1) < 0)
+        outside = ((nearest + scales) > frame.canvas + 1) | (farthest >= frame.canvas)
+    outside = outside | (nearest < 0)
     if not outside.any():
         return []
     place = tuple(int(number) for number in np.argwhere(outside)[0])

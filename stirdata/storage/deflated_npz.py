@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from stirdata.executors import map_ordered
 from stirdata.storage import npy
+from stirdata.storage.blocked import BlockedArray
 from stirdata.storage.image_bytes import Portion
 
 if TYPE_CHECKING:
@@ -70,12 +71,17 @@ class _Member:
         return struct.pack("<HHHHIIIHH", 0, _DEFLATED, _MIDNIGHT, _FIRST_DAY, *sizes)
 
 
-def write(path: Path, arrays: Mapping[str, NDArray[Any]], executor: Executor, workers: int = 1) -> None:
+def write(
+    path: Path,
+    arrays: Mapping[str, NDArray[Any] | BlockedArray],
+    executor: Executor,
+    workers: int = 1,
+) -> None:
     """Write arrays in the order given, as ``numpy.savez_compressed`` does.
 
     Args:
         path: The file to make.
-        arrays: Plain arrays by name.
+        arrays: Plain arrays by name, or what yields their blocks.
         executor: Threads to compress in.
         workers: How many there are; the bytes do not depend on it.
     """
@@ -85,7 +91,7 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], executor: Executor, wo
 
 
 def _write_member(
-    file: BinaryIO, name: str, array: NDArray[Any], executor: Executor, workers: int
+    file: BinaryIO, name: str, array: NDArray[Any] | BlockedArray, executor: Executor, workers: int
 ) -> _Member:
     """Write one array behind a header whose checksum and sizes are filled in afterwards."""
     encoded, offset = f"{name}.npy".encode(), file.tell()
@@ -150,15 +156,26 @@ def _extra_field(extra: bytes) -> bytes:
     return b""
 
 
-def _portions(array: NDArray[Any]) -> Iterator[_Portion]:
+def _portions(array: NDArray[Any] | BlockedArray) -> Iterator[_Portion]:
     """Yield the bytes of the npy format: its header, then the array in portions."""
+    header = npy.header_of(array.shape, array.dtype)
+    yield _Portion(memoryview(header), is_last=not array.nbytes)
+    done = 0
+    for data in _cut(array):
+        done += len(data)
+        yield _Portion(data, is_last=done == array.nbytes)
+
+
+def _cut(array: NDArray[Any] | BlockedArray) -> Iterator[memoryview]:
     import numpy as np
 
-    plain = np.asarray(array, order="C")
-    data = plain.reshape(-1).view(np.uint8).data
-    yield _Portion(memoryview(npy.header_of(plain.shape, plain.dtype)), is_last=not data.nbytes)
+    if isinstance(array, BlockedArray):
+        for portion in array.portions(_PORTION):
+            yield memoryview(portion)
+        return
+    data = np.asarray(array, order="C").reshape(-1).view(np.uint8).data
     for start in range(0, len(data), _PORTION):
-        yield _Portion(data[start : start + _PORTION], is_last=start + _PORTION >= len(data))
+        yield data[start : start + _PORTION]
 
 
 def _deflate(portion: _Portion) -> tuple[bytes, int]:

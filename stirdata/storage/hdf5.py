@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import FormatError, MissingFileError
+from stirdata.storage.blocked import BlockedArray
+from stirdata.storage.sparse import SparseFile
 
 if TYPE_CHECKING:
     import h5py
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20  # bytes by which a file in memory grows
 _CHARACTERS = "characters"
+_MOST_CHARACTERS = 1 << 16  # a text has; more than that is a damage that would take all memory
 _NUMBERS = "biuf"  # NumPy's kinds of truth values, integers and floating-point numbers
 
 
@@ -43,6 +46,42 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], attributes: Mapping[st
     path.write_bytes(content)
 
 
+def write_blocked(path: Path, arrays: Mapping[str, NDArray[Any] | BlockedArray]) -> None:
+    """Write arrays of which some are never in memory as a whole.
+
+    The HDF5 library lays out the file in memory, without them; then they go where it left room.
+    """
+    import h5py
+
+    layout = SparseFile()
+    with h5py.File(layout, "w", libver="earliest", track_order=False) as file:
+        for name, array in arrays.items():
+            if isinstance(array, BlockedArray):
+                _leave_room(file, name, array)
+            else:
+                write_array(file, name, array)
+        file.flush()
+        offsets = {name: file[name].id.get_offset() for name in arrays}
+    with path.open("wb") as target:
+        layout.copy_to(target)
+        for name, array in arrays.items():
+            if isinstance(array, BlockedArray):
+                target.seek(offsets[name])
+                for block in array.blocks():
+                    target.write(block.reshape(-1).view("u1").data)
+
+
+def _leave_room(file: h5py.File, name: str, array: BlockedArray) -> None:
+    import h5py
+
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    properties.set_obj_track_times(False)
+    space, kind = h5py.h5s.create_simple(array.shape), h5py.h5t.py_create(array.dtype)
+    h5py.h5d.create(file.id, name.encode(), kind, space, properties)
+
+
 def write_array(file: h5py.File, name: str, array: NDArray[Any]) -> None:
     """Write an array; text as UTF-8 of a fixed length, with the length in characters as an attribute."""
     import h5py
@@ -51,7 +90,7 @@ def write_array(file: h5py.File, name: str, array: NDArray[Any]) -> None:
     if array.dtype.kind != "U":
         file.create_dataset(name, data=array, track_times=False)
         return
-    encoded = np.char.encode(array, "utf-8")
+    encoded = np.array([text.encode() for text in array.ravel().tolist()], np.bytes_).reshape(array.shape)
     dtype = h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize))
     data_set = file.create_dataset(name, data=encoded.astype(dtype), track_times=False)
     data_set.attrs[_CHARACTERS] = array.dtype.itemsize // 4
@@ -170,7 +209,10 @@ def _is_text(data_set: h5py.Dataset) -> bool:
 def _text_type(data_set: h5py.Dataset) -> np.dtype[Any]:
     import numpy as np
 
-    return np.dtype(f"<U{int(data_set.attrs[_CHARACTERS])}")
+    count = int(data_set.attrs[_CHARACTERS])
+    if not 0 < count <= _MOST_CHARACTERS:
+        raise ValueError(f"{data_set.name} with {count} characters in a text")
+    return np.dtype(f"<U{count}")
 
 
 @contextmanager

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from stirdata.errors import FormatError
+from stirdata.errors import FormatError, MissingFileError
+from stirdata.storage.blocked import BlockedArray
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 MAGIC = b"\x93NUMPY"
@@ -85,7 +88,7 @@ def _parsed(text: bytes, raw: bytes, where: object) -> Header:
 
 
 def read_array(stream: BinaryIO, header: Header, where: object) -> NDArray[Any]:
-    """Read the array behind a header, in the byte order of the machine and in C order.
+    """Read the array behind a header, in C order.
 
     Raises:
         FormatError: The stream ends too early.
@@ -95,7 +98,49 @@ def read_array(stream: BinaryIO, header: Header, where: object) -> NDArray[Any]:
         raise _error("is cut short", where, expected=f"{header.size} bytes", got=f"{len(content)} bytes")
     flat = np.frombuffer(content, header.dtype)
     array = flat.reshape(header.shape, order="F" if header.fortran else "C")
-    return np.array(array, header.dtype.newbyteorder("="), order="C")
+    return np.array(array, order="C")
+
+
+def read_header_of(path: Path) -> Header:
+    """Read the header of a file.
+
+    Raises:
+        MissingFileError: There is no such file.
+        FormatError: It is no npy file, has another size than it says, or holds objects.
+    """
+    with _opened(path) as file:
+        return read_header(file, path, path.stat().st_size)
+
+
+def read(path: Path) -> NDArray[Any]:
+    """Read the array in a file.
+
+    Raises:
+        MissingFileError: There is no such file.
+        FormatError: It is no npy file, has another size than it says, or holds objects.
+    """
+    with _opened(path) as file:
+        return read_array(file, read_header(file, path, path.stat().st_size), path)
+
+
+def read_folder(folder: Path, names: list[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Read the arrays in a folder of npy files by the files' names, all of them by default.
+
+    Raises:
+        MissingFileError: One of the names is not there.
+        FormatError: A file is no npy file, has another size than it says, or holds objects.
+    """
+    present = sorted(path.stem for path in folder.glob("*.npy"))
+    return {name: read(folder / f"{name}.npy") for name in (present if names is None else names)}
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise MissingFileError("there is no such file", where=path) from error
+    except OSError as error:
+        raise FormatError("the file cannot be read", where=path, got=error.strerror) from error
 
 
 def header_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
@@ -108,6 +153,15 @@ def header_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
     facts = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     npy.write_array_header_1_0(stream, facts)
     return stream.getvalue()
+
+
+def write(path: Path, array: NDArray[Any] | BlockedArray) -> None:
+    """Write an array in C order as a file, with the bytes that NumPy writes."""
+    with path.open("wb") as file:
+        file.write(header_of(array.shape, array.dtype))
+        blocks = array.blocks() if isinstance(array, BlockedArray) else iter([np.asarray(array, order="C")])
+        for block in blocks:
+            file.write(block.reshape(-1).view(np.uint8).data)
 
 
 def _error(what: str, where: object, *, expected: object = None, got: object = None) -> FormatError:

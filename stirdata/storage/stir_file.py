@@ -64,12 +64,29 @@ class StirFile:
             FormatError: The file is damaged, or another one than when it was opened.
         """
         places = sorted(range(len(rows)), key=lambda place: rows[place])
-        count = min(_AHEAD + 1, len(places))
+        yield from zip(places, self._stream([(split, rows[place]) for place in places]), strict=True)
+
+    def every_block(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the images of every set and scale, in the order of the file, which is read once.
+
+        Yields:
+            uint8, (n * m, side, side) or (n * m, side, side, 3), valid until the next is asked for.
+
+        Raises:
+            MissingFileError: The file is gone.
+            FormatError: The file is damaged, or another one than when it was opened.
+        """
+        sets, scales = self.frame.shape[:2]
+        yield from self._stream([(split, row) for split in range(sets) for row in range(scales)])
+
+    def _stream(self, wanted: Sequence[tuple[int, int]]) -> Iterator[NDArray[np.uint8]]:
+        """Yield the blocks of sets and rows, which ascend, from a few buffers in turn."""
+        count = min(_AHEAD + 1, len(wanted))
         buffers = np.empty((count, *self._block_shape), np.uint8)
-        targets = {place: buffers[turn % count] for turn, place in enumerate(places)}
-        filling = self.images.fill([self._block(split, rows[place], targets[place]) for place in places])
-        for place, _ in zip(places, ahead(filling, _AHEAD), strict=True):
-            yield place, targets[place]
+        targets = [buffers[turn % count] for turn in range(len(wanted))]
+        blocks = [self._block(*place, target) for place, target in zip(wanted, targets, strict=True)]
+        for target, _ in zip(targets, ahead(self.images.fill(blocks), _AHEAD), strict=True):
+            yield target
 
     def read(
         self, split: int, rows: Sequence[int], out: NDArray[np.uint8] | None = None
@@ -112,7 +129,7 @@ def open_set(path: Path) -> StirFile:
     """
     members = stir_members.locate(path)
     stir_schema.check_layout(members.layout, where=path)
-    small = members.read_small()
+    small = {key: _native(array) for key, array in members.read_small().items()}
     whole: dict[str, NDArray[Any]] = {stir_members.IMAGES: members.layout[stir_members.IMAGES], **small}
     frame = stir_schema.check(whole, where=path)
     for array in small.values():
@@ -127,3 +144,8 @@ def open_set(path: Path) -> StirFile:
         tables={key: small[key] for key in ("metadata", "lbldata")},
         images=members.images(),
     )
+
+
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in the byte order of the machine, which torch and PIL need."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +101,22 @@ def _missing(path: Path) -> MissingFileError:
     )
 
 
+def looks_like_set(path: Path) -> bool:
+    """Tell whether a file or folder holds arrays that only STIR sets have, by their names."""
+    try:
+        form = form_of(path)
+        if form == "npz":
+            with zipfile.ZipFile(path) as archive:
+                names = {name.removesuffix(".npy") for name in archive.namelist()}
+        elif form == "h5":
+            names = set(hdf5.layouts(path))
+        else:
+            names = {file.stem for file in path.glob("*.npy")}
+    except (OSError, zipfile.BadZipFile, FormatError):
+        return False
+    return {IMAGES, "psts"} <= names
+
+
 def locate(path: Path) -> Members:
     """Find the arrays of a set.
 
@@ -132,9 +147,6 @@ def _check_order(header: npy.Header, where: object) -> None:
             expected="C order, so that the images of a scale are together",
             hint="save numpy.ascontiguousarray of them",
         )
-
-
-# npz
 
 
 def _in_npz(path: Path) -> Members:
@@ -226,13 +238,10 @@ def _npz_images(archive: zipfile.ZipFile, file: BinaryIO, path: Path) -> ImageBy
     part = FilePart(path, start, info.compress_size, stamp)
     listed = listed_portions(info.extra, info.compress_size)
     if listed is not None:
-        step, (first, *portions) = listed
-        if len(portions) == -(-header.size // step) and first.checksum == zlib.crc32(header.raw):
+        step, (_, *portions) = listed
+        if len(portions) == -(-header.size // step):
             return PortionedBytes(part, header.size, step, tuple(portions))
     return DeflatedBytes(part, before, header.size, info.CRC)
-
-
-# HDF5
 
 
 @dataclass(frozen=True)
@@ -269,12 +278,9 @@ def _in_hdf5(path: Path) -> Members:
     return Members(layout, lambda: hdf5.read(path, list(SMALL)), images)
 
 
-# a folder
-
-
 def _in_folder(path: Path) -> Members:
     _check_names(path, [file.stem for file in path.glob("*.npy")])
-    headers = {key: _file_header(path / f"{key}.npy") for key in KEYS}
+    headers = {key: npy.read_header_of(path / f"{key}.npy") for key in KEYS}
 
     def images() -> ImageBytes:
         part, header = path / f"{IMAGES}.npy", headers[IMAGES]
@@ -283,14 +289,4 @@ def _in_folder(path: Path) -> Members:
             return PlainBytes(FilePart(part, len(header.raw), header.size, stamp_of(file)))
 
     layout = {key: stand_in(header.shape, header.dtype) for key, header in headers.items()}
-    return Members(layout, lambda: {key: _read_file(path / f"{key}.npy") for key in SMALL}, images)
-
-
-def _file_header(path: Path) -> npy.Header:
-    with path.open("rb") as file:
-        return npy.read_header(file, path, path.stat().st_size)
-
-
-def _read_file(path: Path) -> NDArray[Any]:
-    with path.open("rb") as file:
-        return npy.read_array(file, npy.read_header(file, path, path.stat().st_size), path)
+    return Members(layout, lambda: npy.read_folder(path, list(SMALL)), images)

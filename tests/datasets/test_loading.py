@@ -11,7 +11,9 @@ import torch
 from stir_loading import small_file
 
 from stirdata import StirdataError, STIRDataset
-from stirdata.datasets import loading, memory
+from stirdata.datasets import loading, memory, transport
+from stirdata.datasets.forms import Form
+from stirdata.datasets.tensors import empty_images, to_float
 from stirdata.errors import NotEnoughMemoryError
 
 CPU = torch.device("cpu")
@@ -30,13 +32,46 @@ def test_the_size_of_pieces_does_not_show(
     assert torch.equal(dataset.to_torch("test", None, shuffle, dtype=dtype).images, expected.images)
 
 
+@pytest.mark.parametrize("name", ["grey", "colour"])
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_bytes_are_arranged_alike_with_the_steps_of_other_devices(
+    name: str, shuffle: bool, channels_last: bool, tmp_path: Path, monkeypatch: Any
+) -> None:
+    dataset = STIRDataset(small_file(tmp_path, name))
+    monkeypatch.setattr(loading, "_PIECE_BYTES", 500)
+    selection = dataset.select("test", (3, 12), shuffle)
+    here = np.zeros((8, 144 * dataset.num_channels), np.uint8)
+    there = torch.zeros(here.shape, dtype=torch.uint8)
+    loading._arrange(dataset._blocks(selection), selection, here, channels_last)
+    loading._arrange_on_device(dataset._blocks(selection), selection, there, channels_last)
+    assert here.any()
+    np.testing.assert_array_equal(there.numpy(), here)
+
+
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 64, 65, 100, 1000])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("levels", [(None, None), (0.5, [0.1, 0.2, 0.3])])
+def test_no_byte_is_overwritten_before_it_is_converted(
+    count: int, dtype: torch.dtype, channels_last: bool, levels: Any
+) -> None:
+    pixels = torch.from_numpy(np.random.RandomState(count).randint(0, 256, (count, 3, 2, 5), np.uint8))
+    result = empty_images((count, 3, 2, 5), dtype, CPU, channels_last=channels_last)
+    rows = loading._last_bytes(result)
+    rows.copy_((pixels.permute(0, 2, 3, 1) if channels_last else pixels).reshape(count, -1))
+    loading._spread(result, rows, Form(dtype, channels_last, *levels))
+    assert torch.equal(result, to_float(pixels, *levels, dtype=dtype))
+
+
 def test_read_only_blocks_are_taken_too(tmp_path: Path, monkeypatch: Any) -> None:
     dataset = STIRDataset(small_file(tmp_path))
     expected = dataset.to_torch("test")
     blocks = dataset._blocks
 
     def frozen(selection: Any) -> Any:
-        for place, block in blocks(selection):
+        for place, shared in blocks(selection):
+            block = shared.copy()
             block.flags.writeable = False
             yield place, block
 
@@ -67,11 +102,11 @@ def test_a_buffer_is_filled_again_only_after_the_device_has_read_it(monkeypatch:
     monkeypatch.setattr(torch, "empty", pageable)
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
-    transport = loading.Transport(CPU, page_locked=True)
+    bring = transport.Transport(CPU, page_locked=True)
     values = np.random.RandomState(0)
     for count in (4, 4, 3, 1, 9, 2, 9):
         piece = values.randint(0, 256, (count, 5, 5, 3)).astype(np.uint8)
-        np.testing.assert_array_equal(transport(piece).numpy(), piece)
+        np.testing.assert_array_equal(bring(piece).numpy(), piece)
     sent: set[int] = set()
     previous = None
     for (wait, waited), (sending, event) in zip(Event.log[::2], Event.log[1::2], strict=True):
