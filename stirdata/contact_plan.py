@@ -107,7 +107,7 @@ def plan_stir(opened: StirFile, choice: Choice) -> Plan:
 def _legend(choice: Choice, *, square: bool) -> str:
     if not choice.boxes or square:
         return ""
-    return ", angles as long as the longer side"
+    return ", corner and longer side of each box"
 
 
 def _square(opened: StirFile) -> bool:
