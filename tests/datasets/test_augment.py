@@ -93,16 +93,12 @@ def test_an_image_is_rescaled_alike_in_every_batch() -> None:
         assert torch.equal(augment(images[part], indices[part], 5), whole[part])
 
 
-def test_what_a_gpu_does_not_leave_out_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CPU leaves out what no image of a block reaches, a GPU computes it."""
-    images, indices = noise(300, 1, 28, 28), np.arange(300)
-    augment = ScaleAugment(0.1, 0.4)
-    expected = augment(images, indices, 0)
-    original = module.rescale
-    monkeypatch.setattr(
-        module, "rescale", lambda *given, block, crop: original(*given, block=16_384, crop=not crop)
-    )
-    np.testing.assert_array_equal(augment(images, indices, 0), expected)
+def test_what_is_computed_on_a_gpu_is_what_is_on_a_cpu() -> None:
+    """A CPU works in small blocks and leaves out what no image of a block reaches, a GPU does neither."""
+    images, factors = noise(300, 28, 28), ScaleAugment(0.1, 0.4).factors(np.arange(300), 0)
+    tensors = torch.tensor(images), torch.tensor(factors)
+    expected = module._rescaled(images, factors, on_cpu=True)
+    np.testing.assert_array_equal(module._rescaled(*tensors, on_cpu=False).numpy(), expected)
 
 
 @devices

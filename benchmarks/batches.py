@@ -1,0 +1,228 @@
+"""Epochs of batches, against DataLoaders and against a plain gather, in turns.
+
+``python -m benchmarks.batches STIR_FILE MNIST_SCALE_ROOT [ROUNDS]``: a full-size STIR mnist set (.npz), and a
+folder that holds the realization 0 of MNIST-scale with its manifest. Times are medians of whole epochs,
+ratios are medians of the ratios within a round. Where there is a GPU, all is measured there as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from benchmarks.measure import clock, run
+from benchmarks.plain_image_folder import ImageFolder
+from stirdata import MNISTScale, ScaleAugment
+from stirdata.conversion import convert
+from stirdata.datasets.batches import Batches
+
+Epoch = Callable[[], object]
+
+LOADER_BOUND = 1.5
+GATHER_BOUND = 1.3
+MEMORY_BOUND = 0.25
+TREE_BOUND = 20.0
+PUBLISHED_BATCH_SIZE = 128
+
+
+def epoch_of(batches: Iterable[object]) -> Epoch:
+    """Return a function that draws all batches of an epoch and drops them."""
+
+    def epoch() -> None:
+        for _ in batches:
+            pass
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+    return epoch
+
+
+def plain_gather(images: torch.Tensor, labels: torch.Tensor, batch_size: int) -> Epoch:
+    """Return an epoch of nothing but gathering bytes and dividing them in memory of their own."""
+    divisor = torch.tensor(255.0, device=images.device)
+
+    def epoch() -> None:
+        order = torch.randperm(len(images)).to(images.device)
+        for members in torch.split(order, batch_size):
+            pixels = images.index_select(0, members)
+            values = torch.empty(pixels.shape, device=images.device)
+            values.copy_(pixels)
+            values.div_(divisor)
+            labels.index_select(0, members)
+        if images.is_cuda:
+            torch.cuda.synchronize()
+
+    return epoch
+
+
+def loader_epoch(images: torch.Tensor, labels: torch.Tensor, batch_size: int, device: str) -> Epoch:
+    """Return an epoch of a DataLoader over floats on the CPU, whose batches go to the device."""
+    loader = DataLoader(TensorDataset(images, labels), batch_size, shuffle=True, pin_memory=device == "cuda")
+    if device == "cpu":
+        return epoch_of(loader)
+    return epoch_of(Moved(loader, device))
+
+
+class Moved:
+    """The batches of a loader on a device."""
+
+    def __init__(self, loader: Iterable[list[torch.Tensor]], device: str) -> None:
+        self.loader, self.device = loader, device
+
+    def __iter__(self) -> Iterator[list[torch.Tensor]]:
+        """Yield the batches, copied without being waited for."""
+        for batch in self.loader:
+            yield [tensor.to(self.device, non_blocking=True) for tensor in batch]
+
+
+def in_rounds(rounds: int, candidates: dict[str, Epoch]) -> dict[str, list[float]]:
+    """Return the seconds of every candidate, which take turns, after one round that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for number in range(rounds + 1):
+        for name, candidate in candidates.items():
+            taken = clock(candidate)
+            if number:
+                seconds[name].append(taken)
+    return seconds
+
+
+def ratio(above: list[float], below: list[float]) -> float:
+    """Return the median of the ratios within a round."""
+    return statistics.median(one / other for one, other in zip(above, below, strict=True))
+
+
+def train_of(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images (24000, 1, 64, 64) and labels of the training set of a STIR file at all scales."""
+    with np.load(path, allow_pickle=False) as archive:
+        images, labels = archive["imgs"][0], archive["lbls"][0]
+    side = images.shape[-1]
+    return torch.from_numpy(images.reshape(-1, 1, side, side)), torch.from_numpy(labels.reshape(-1)).long()
+
+
+def report_stir(path: Path, device: str, rounds: int) -> None:
+    """Measure epochs over a STIR training set at two batch sizes."""
+    images, labels = train_of(path)
+    floats = images.float().div_(255)
+    here, there = images.to(device), labels.to(device)
+    for size in (16, 128):
+        seconds = in_rounds(
+            rounds,
+            {
+                "ours": epoch_of(Batches(here, there, batch_size=size)),
+                "reused": epoch_of(Batches(here, there, batch_size=size, reuse=True)),
+                "loader": loader_epoch(floats, labels, size, device),
+                "gather": plain_gather(here, there, size),
+            },
+        )
+        times = ", ".join(
+            f"{name} {statistics.median(taken) * 1e3:.1f} ms" for name, taken in seconds.items()
+        )
+        print(f"STIR, {len(images)} images on {device}, batches of {size}: {times}")
+        print(
+            f"  {ratio(seconds['loader'], seconds['ours']):.2f}x faster than the DataLoader "
+            f"(at least {LOADER_BOUND}x), {ratio(seconds['ours'], seconds['gather']):.2f}x the time of a plain "
+            f"gather and conversion (at most {GATHER_BOUND}x)"
+        )
+
+
+def report_memory(path: Path) -> None:
+    """Compare what processes hold that do nothing but an epoch."""
+    images, labels = train_of(path)
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "images.bin"
+        images.numpy().tofile(file)
+        peaks = {way: _peak(way, file, images.shape[-1]) for way in ("nothing", "ours", "loader")}
+    ours, loader = (peaks[way] - peaks["nothing"] for way in ("ours", "loader"))
+    held = images.nbytes / (4 * images.nbytes)
+    print(
+        f"memory: tensors of {images.nbytes / 1e6:.0f} MB and {4 * images.nbytes / 1e6:.0f} MB, {held:.2f} of it; "
+        f"peak of the process above its imports {ours:.0f} MB and {loader:.0f} MB "
+        f"(the selection at most {MEMORY_BOUND} of it)"
+    )
+
+
+def _peak(way: str, file: Path, side: int) -> float:
+    return run([sys.executable, "-m", "benchmarks.batches_memory", way, str(file), str(side)]).megabytes
+
+
+def report_mnist_scale(root: Path, device: str, rounds: int) -> None:
+    """Measure epochs over the training split of MNIST-scale, against decoding its PNG tree."""
+    dataset = MNISTScale(root)
+    with tempfile.TemporaryDirectory() as name:
+        tree = Path(name) / "tree"
+        convert(dataset.path, tree)
+        for augment in (None, ScaleAugment(0.5, 2.0)):
+            options = {"device": device, "normalize": True, "augment": augment}
+            folder = ImageFolder(tree / "train", (0.5, 2.0) if augment else None)
+            loader = DataLoader(
+                folder, PUBLISHED_BATCH_SIZE, shuffle=True, num_workers=2, pin_memory=device == "cuda"
+            )
+            seconds = in_rounds(
+                rounds,
+                {
+                    "28x28": epoch_of(dataset.batches("train", PUBLISHED_BATCH_SIZE, **options)),
+                    "56x56": epoch_of(dataset.batches("train", PUBLISHED_BATCH_SIZE, size=56, **options)),
+                    "PNG tree": epoch_of(loader if device == "cpu" else Moved(loader, device)),
+                },
+            )
+            regime = " with ScaleAugment" if augment else ""
+            times = ", ".join(
+                f"{way} {statistics.median(taken) * 1e3:.0f} ms" for way, taken in seconds.items()
+            )
+            bound = "" if augment else f" (at least {TREE_BOUND:.0f}x)"
+            gain = ratio(seconds["PNG tree"], seconds["28x28"])
+            print(f"MNIST-scale{regime}, {len(folder)} images on {device}: {times}")
+            print(f"  28x28 {gain:.0f}x faster than decoding the PNG tree with two workers{bound}")
+
+
+def report_augmentation(root: Path, device: str, rounds: int) -> None:
+    """Measure images per second of ScaleAugment alone."""
+    images = torch.from_numpy(MNISTScale(root).images("train").copy())[:, None].to(device)
+    indices, augment = torch.arange(len(images), device=device), ScaleAugment(0.5, 2.0)
+    for size in (PUBLISHED_BATCH_SIZE, len(images)):
+        parts = list(zip(torch.split(images, size), torch.split(indices, size), strict=True))
+        epoch = epoch_of(Augmented(augment, parts))
+        seconds = in_rounds(rounds, {"augment": epoch})["augment"]
+        rate = len(images) / statistics.median(seconds)
+        print(f"ScaleAugment, batches of {size} on {device}: {rate:.0f} images/s")
+
+
+class Augmented:
+    """Batches through an augmentation."""
+
+    def __init__(self, augment: ScaleAugment, parts: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        self.augment, self.parts = augment, parts
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        """Yield augmented batches."""
+        for images, indices in self.parts:
+            yield self.augment(images, indices, 0)
+
+
+def main() -> None:
+    """Measure everything and print two lines for each."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("stir_file", type=Path)
+    parser.add_argument("mnist_scale_root", type=Path)
+    parser.add_argument("rounds", type=int, nargs="?", default=7)
+    arguments = parser.parse_args()
+    for device in ("cpu", "cuda"):
+        if device == "cuda" and not torch.cuda.is_available():
+            print("no GPU here, not measured")
+            break
+        report_stir(arguments.stir_file, device, arguments.rounds)
+        report_mnist_scale(arguments.mnist_scale_root, device, arguments.rounds)
+        report_augmentation(arguments.mnist_scale_root, device, arguments.rounds)
+    report_memory(arguments.stir_file)
+
+
+if __name__ == "__main__":
+    main()
