@@ -30,7 +30,7 @@ LOADER_BOUND = 1.5
 GATHER_BOUND = 1.3
 MEMORY_BOUND = 0.25
 TREE_BOUND = 20.0
-PUBLISHED_BATCH_SIZE = 128
+BATCH_SIZE = 128  # the published one of MNIST-scale
 
 
 def epoch_of(batches: Iterable[object]) -> Epoch:
@@ -103,8 +103,8 @@ def train_of(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Return images (24000, 1, 64, 64) and labels of the training set of a STIR file at all scales."""
     with np.load(path, allow_pickle=False) as archive:
         images, labels = archive["imgs"][0], archive["lbls"][0]
-    side = images.shape[-1]
-    return torch.from_numpy(images.reshape(-1, 1, side, side)), torch.from_numpy(labels.reshape(-1)).long()
+    # A copy, because a part of an array keeps the whole of it in memory.
+    return torch.tensor(images.reshape(-1, 1, 64, 64)), torch.tensor(labels.reshape(-1)).long()
 
 
 def report_stir(path: Path, device: str, rounds: int) -> None:
@@ -127,30 +127,30 @@ def report_stir(path: Path, device: str, rounds: int) -> None:
         )
         print(f"STIR, {len(images)} images on {device}, batches of {size}: {times}")
         print(
-            f"  {ratio(seconds['loader'], seconds['ours']):.2f}x faster than the DataLoader "
-            f"(at least {LOADER_BOUND}x), {ratio(seconds['ours'], seconds['gather']):.2f}x the time of a plain "
-            f"gather and conversion (at most {GATHER_BOUND}x)"
+            f"  {ratio(seconds['loader'], seconds['ours']):.2f}x faster than the DataLoader (at least "
+            f"{LOADER_BOUND}x), {ratio(seconds['ours'], seconds['gather']):.2f}x the time of a plain gather "
+            f"and conversion (at most {GATHER_BOUND}x)"
         )
 
 
 def report_memory(path: Path) -> None:
-    """Compare what processes hold that do nothing but an epoch."""
-    images, labels = train_of(path)
+    """Compare the peaks of processes that do nothing but an epoch.
+
+    To be called before this process has grown: a child starts with the peak of its parent.
+    """
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "images.bin"
-        images.numpy().tofile(file)
-        peaks = {way: _peak(way, file, images.shape[-1]) for way in ("nothing", "ours", "loader")}
+        command = [sys.executable, "-m", "benchmarks.batches_memory"]
+        run([*command, "write", str(path), str(file)])
+        peaks = {way: run([*command, way, str(file)]).megabytes for way in ("nothing", "ours", "loader")}
+        held = file.stat().st_size / 1e6
     ours, loader = (peaks[way] - peaks["nothing"] for way in ("ours", "loader"))
-    held = images.nbytes / (4 * images.nbytes)
     print(
-        f"memory: tensors of {images.nbytes / 1e6:.0f} MB and {4 * images.nbytes / 1e6:.0f} MB, {held:.2f} of it; "
-        f"peak of the process above its imports {ours:.0f} MB and {loader:.0f} MB "
-        f"(the selection at most {MEMORY_BOUND} of it)"
+        f"memory: the selection is {held:.0f} MB, {MEMORY_BOUND} of its floats; peak of a process above its"
     )
-
-
-def _peak(way: str, file: Path, side: int) -> float:
-    return run([sys.executable, "-m", "benchmarks.batches_memory", way, str(file), str(side)]).megabytes
+    print(
+        f"  imports {ours:.0f} MB, with a DataLoader over floats {loader:.0f} MB: {ours / loader:.2f} of it"
+    )
 
 
 def report_mnist_scale(root: Path, device: str, rounds: int) -> None:
@@ -160,34 +160,36 @@ def report_mnist_scale(root: Path, device: str, rounds: int) -> None:
         tree = Path(name) / "tree"
         convert(dataset.path, tree)
         for augment in (None, ScaleAugment(0.5, 2.0)):
-            options = {"device": device, "normalize": True, "augment": augment}
-            folder = ImageFolder(tree / "train", (0.5, 2.0) if augment else None)
-            loader = DataLoader(
-                folder, PUBLISHED_BATCH_SIZE, shuffle=True, num_workers=2, pin_memory=device == "cuda"
-            )
-            seconds = in_rounds(
-                rounds,
-                {
-                    "28x28": epoch_of(dataset.batches("train", PUBLISHED_BATCH_SIZE, **options)),
-                    "56x56": epoch_of(dataset.batches("train", PUBLISHED_BATCH_SIZE, size=56, **options)),
-                    "PNG tree": epoch_of(loader if device == "cpu" else Moved(loader, device)),
-                },
-            )
-            regime = " with ScaleAugment" if augment else ""
-            times = ", ".join(
-                f"{way} {statistics.median(taken) * 1e3:.0f} ms" for way, taken in seconds.items()
-            )
-            bound = "" if augment else f" (at least {TREE_BOUND:.0f}x)"
-            gain = ratio(seconds["PNG tree"], seconds["28x28"])
-            print(f"MNIST-scale{regime}, {len(folder)} images on {device}: {times}")
-            print(f"  28x28 {gain:.0f}x faster than decoding the PNG tree with two workers{bound}")
+            report_regime(dataset, tree / "train", augment, device, rounds)
+
+
+def report_regime(
+    dataset: MNISTScale, folder: Path, augment: ScaleAugment | None, device: str, rounds: int
+) -> None:
+    """Measure epochs with or without augmentation."""
+    files = ImageFolder(folder, (augment.low, augment.high) if augment else None)
+    loader = DataLoader(files, BATCH_SIZE, shuffle=True, num_workers=2, pin_memory=device == "cuda")
+
+    def ours(size: int) -> Epoch:
+        return epoch_of(
+            dataset.batches("train", BATCH_SIZE, device=device, size=size, normalize=True, augment=augment)
+        )
+
+    decoded = epoch_of(loader if device == "cpu" else Moved(loader, device))
+    seconds = in_rounds(rounds, {"28x28": ours(28), "56x56": ours(56), "PNG tree": decoded})
+    regime = " with ScaleAugment" if augment else ""
+    times = ", ".join(f"{way} {statistics.median(taken) * 1e3:.0f} ms" for way, taken in seconds.items())
+    bound = "" if augment else f" (at least {TREE_BOUND:.0f}x)"
+    print(f"MNIST-scale{regime}, {len(files)} images on {device}, batches of {BATCH_SIZE}: {times}")
+    gain = ratio(seconds["PNG tree"], seconds["28x28"])
+    print(f"  28x28 {gain:.0f}x faster than decoding the PNG tree with two workers{bound}")
 
 
 def report_augmentation(root: Path, device: str, rounds: int) -> None:
     """Measure images per second of ScaleAugment alone."""
     images = torch.from_numpy(MNISTScale(root).images("train").copy())[:, None].to(device)
     indices, augment = torch.arange(len(images), device=device), ScaleAugment(0.5, 2.0)
-    for size in (PUBLISHED_BATCH_SIZE, len(images)):
+    for size in (BATCH_SIZE, len(images)):
         parts = list(zip(torch.split(images, size), torch.split(indices, size), strict=True))
         epoch = epoch_of(Augmented(augment, parts))
         seconds = in_rounds(rounds, {"augment": epoch})["augment"]
@@ -214,6 +216,7 @@ def main() -> None:
     parser.add_argument("mnist_scale_root", type=Path)
     parser.add_argument("rounds", type=int, nargs="?", default=7)
     arguments = parser.parse_args()
+    report_memory(arguments.stir_file)
     for device in ("cpu", "cuda"):
         if device == "cuda" and not torch.cuda.is_available():
             print("no GPU here, not measured")
@@ -221,7 +224,6 @@ def main() -> None:
         report_stir(arguments.stir_file, device, arguments.rounds)
         report_mnist_scale(arguments.mnist_scale_root, device, arguments.rounds)
         report_augmentation(arguments.mnist_scale_root, device, arguments.rounds)
-    report_memory(arguments.stir_file)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stirdata.datasets.epochs import Epochs
 from stirdata.datasets.streams import checked_integer
-from stirdata.datasets.tensors import Converter, Level
+from stirdata.datasets.tensors import ONE_THREAD_PIXELS, Converter, Level
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -98,7 +98,12 @@ class Batches:
         _check_tensors(images, (labels, *others))
         self._epochs = Epochs(len(images), batch_size, shuffle, seed, drop_last, rank, world_size)
         self._images, self._companions = images, (labels, *others)
-        self._lies_as_rows = not images.is_contiguous() and images.permute(0, 2, 3, 1).is_contiguous()
+        # Colour images as they lie in files are a view with the channels moved, which torch would gather
+        # value by value; moved back, whole images are copied.
+        self._moved = not images.is_contiguous() and images.permute(0, 2, 3, 1).is_contiguous()
+        self._rows = images.permute(0, 2, 3, 1) if self._moved else images
+        on_one_thread = images.device.type == "cpu" and self._rows.is_contiguous()
+        self._one_thread_images = ONE_THREAD_PIXELS // max(1, images[0].numel()) if on_one_thread else 0
         self._converter = _converter(images, dtype, normalize, channels_last)
         self._transform, self._reuse, self._channels_last = transform, reuse, channels_last
         self._buffer: torch.Tensor | None = None
@@ -194,11 +199,13 @@ class Batches:
         return self._converted(pixels), *companions
 
     def _gathered(self, members: torch.Tensor) -> torch.Tensor:
-        # Colour images as they lie in files are a view with the channels moved, which torch would gather
-        # value by value; moved back, whole images are copied.
-        if self._lies_as_rows:
-            return self._images.permute(0, 2, 3, 1).index_select(0, members).permute(0, 3, 1, 2)
-        return self._images.index_select(0, members)
+        import torch
+
+        if len(members) <= self._one_thread_images:
+            rows = torch.from_numpy(self._rows.numpy().take(members.numpy(), axis=0))
+        else:
+            rows = self._rows.index_select(0, members)
+        return rows.permute(0, 3, 1, 2) if self._moved else rows
 
     def _converted(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return a batch's pixels as they are handed out, in memory of their own unless it is reused."""

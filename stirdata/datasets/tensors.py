@@ -16,6 +16,10 @@ Level = float | Sequence[float]
 _PIECE_PIXELS = 1 << 22
 """Pixels converted at a time: the float32 piece is still in the cache when it is divided."""
 
+ONE_THREAD_PIXELS = 1 << 17
+"""Up to so many, NumPy does on the CPU what torch would divide among threads: they take as long when all
+cores are free, and ten times as long when one of them is not, because all wait for the last one."""
+
 
 def checked_device(device: Any) -> torch.device:
     """Return the torch device, or raise ParameterError if this machine does not have it."""
@@ -107,6 +111,9 @@ class Converter:
     def _convert(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
         import torch
 
+        if target.device.type == "cpu" and target.numel() <= ONE_THREAD_PIXELS:
+            self._convert_in_one_thread(pixels, target)
+            return
         part = target.copy_(pixels) if target.dtype == torch.float32 else pixels.to(torch.float32)
         part.div_(self._divisor)
         if self._levels is not None:
@@ -114,6 +121,21 @@ class Converter:
             part.sub_(mean).div_(std)
         if part is not target:
             target.copy_(part)
+
+    def _convert_in_one_thread(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
+        import numpy as np
+        import torch
+
+        whole = target.dtype == torch.float32
+        part = target.numpy() if whole else np.empty(target.shape, np.float32)
+        np.copyto(part, pixels.numpy())
+        part /= self._divisor.numpy()
+        if self._levels is not None:
+            mean, std = self._levels
+            part -= mean.numpy()
+            part /= std.numpy()
+        if not whole:
+            target.copy_(torch.from_numpy(part))
 
 
 def _constant(value: Level, device: torch.device) -> torch.Tensor:
