@@ -98,8 +98,7 @@ class ScaleAugment:
         _check_has_float64(device(indices))
         key = stream_key("scale-augment", self.seed, checked_integer("epoch", epoch, 0))
         uniform = xp.astype(random_words(key, indices), xp.float64) * 2.0**-53
-        # The last addition may be rounded to just above the largest factor.
-        return xp.clip(uniform * (self.high - self.low) + self.low, self.low, self.high)
+        return uniform * (self.high - self.low) + self.low
 
     def __call__(self, images: Any, indices: Any, epoch: int) -> Any:
         """Return the images, each rescaled by its factor; all channels of an image alike.
