@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stirdata.datasets.augment import DoubledPixels, ScaleAugment
 from stirdata.datasets.batches import Batches
 from stirdata.datasets.tensors import checked_device, doubled, to_float
+from stirdata.datasets.views import MNISTScaleView
 from stirdata.errors import MissingFileError, ParameterError
 from stirdata.executors import threads
 from stirdata.manifest import FILE_SUFFIX, manifest_path
@@ -289,43 +290,6 @@ class MNISTScale:
         self._arrays = known
         if key not in self._arrays:
             raise storage.no_scales(self.path, [key])
-
-
-class MNISTScaleView:
-    """A split of :class:`MNISTScale` as a map-style dataset; made by :meth:`MNISTScale.view`.
-
-    Items are pairs of an image and a label. Works with any number of workers, forked or spawned.
-    """
-
-    def __init__(
-        self,
-        dataset: MNISTScale,
-        split: str,
-        transform: Callable[[Any], Any] | None,
-        target_transform: Callable[[int], Any] | None,
-    ) -> None:
-        self.dataset = dataset
-        self.split = split
-        self.transform = transform
-        self.target_transform = target_transform
-
-    def __len__(self) -> int:
-        return len(self.dataset.labels(self.split))
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image = self.dataset.images(self.split)[index]
-        label = int(self.dataset.labels(self.split)[index])
-        target = label if self.target_transform is None else self.target_transform(label)
-        return self._transformed(image), target
-
-    def _transformed(self, image: NDArray[np.uint8]) -> Any:
-        import torch
-
-        if self.transform is None:
-            return to_float(torch.tensor(image)[None])
-        from PIL import Image
-
-        return self.transform(Image.fromarray(image))
 
 
 def _locate(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:

@@ -99,7 +99,10 @@ class Converter:
 
     def __call__(self, images: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Return uint8 images (N, channels, height, width) as floats, in ``out`` if that is given."""
-        values = _empty_floats(images, self.dtype, self._channels_last) if out is None else out
+        values = out
+        if values is None:
+            shape = tuple(images.shape)
+            values = empty_images(shape, self.dtype, images.device, channels_last=self._channels_last)
         if images.numel() <= _PIECE_PIXELS:  # a small batch takes less time than slicing would
             self._convert(images, values)
             return values
@@ -139,32 +142,49 @@ class Converter:
 
 
 def _constant(value: Level, device: torch.device) -> torch.Tensor:
+    """Return a level as a tensor that broadcasts over images, filled on the device.
+
+    Copying it there would wait for all that the device still has to do.
+    """
     import torch
 
-    number = torch.tensor(value, dtype=torch.float32, device=device)
-    return number if number.ndim == 0 else number[:, None, None]
+    if isinstance(value, Sequence):
+        return torch.stack([_constant(number, device) for number in value])[:, None, None]
+    return torch.full((), value, dtype=torch.float32, device=device)
 
 
-def _empty_floats(images: torch.Tensor, dtype: torch.dtype, channels_last: bool) -> torch.Tensor:
-    """Return memory for floats of the images' shape on their device.
+def empty_images(
+    shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, *, channels_last: bool = False
+) -> torch.Tensor:
+    """Return memory for images on a device, its content undefined.
 
     On the CPU it comes from NumPy, which asks Linux for huge pages: the first touch of torch's own
     memory, in pages of 4 KiB, takes longer than all of the arithmetic.
+
+    Args:
+        shape: (N, channels, height, width), or any other without ``channels_last``.
+        dtype: Of the images.
+        device: Where they are to be.
+        channels_last: Whether the memory format is ``torch.channels_last``.
     """
     import numpy as np
     import torch
 
-    shape = tuple(images.shape)
     if channels_last:
         shape = (shape[0], *shape[2:], shape[1])
-    if images.device.type == "cpu":
-        carrier = np.float32 if dtype == torch.float32 else np.int16  # NumPy has no bfloat16
+    if device.type == "cpu":
+        carrier = {1: np.uint8, 2: np.int16, 4: np.float32}[dtype.itemsize]  # NumPy has no bfloat16
         values = torch.from_numpy(np.empty(shape, carrier)).view(dtype)
     else:
-        values = torch.empty(shape, dtype=dtype, device=images.device)
+        values = torch.empty(shape, dtype=dtype, device=device)
     return values.permute(0, 3, 1, 2) if channels_last else values
 
 
 def doubled(images: torch.Tensor) -> torch.Tensor:
     """Return images with every pixel doubled in both directions: (..., H, W) to (..., 2H, 2W)."""
     return images.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
+
+
+def channels_first(images: torch.Tensor) -> torch.Tensor:
+    """Return stored images, (B, H, W) or (B, H, W, 3), as a view (B, channels, H, W)."""
+    return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
