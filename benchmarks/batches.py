@@ -14,15 +14,13 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.measure import clock, run
 from benchmarks.plain_image_folder import ImageFolder
-from stirdata import MNISTScale, ScaleAugment
+from stirdata import MNISTScale, ScaleAugment, STIRDataset
 from stirdata.conversion import convert
-from stirdata.datasets.batches import Batches
 
 Epoch = Callable[[], object]
 
@@ -99,27 +97,19 @@ def ratio(above: list[float], below: list[float]) -> float:
     return statistics.median(one / other for one, other in zip(above, below, strict=True))
 
 
-def train_of(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return images (24000, 1, 64, 64) and labels of the training set of a STIR file at all scales."""
-    with np.load(path, allow_pickle=False) as archive:
-        images, labels = archive["imgs"][0], archive["lbls"][0]
-    # A copy, because a part of an array keeps the whole of it in memory.
-    return torch.tensor(images.reshape(-1, 1, 64, 64)), torch.tensor(labels.reshape(-1)).long()
-
-
 def report_stir(path: Path, device: str, rounds: int) -> None:
     """Measure epochs over a STIR training set at two batch sizes."""
-    images, labels = train_of(path)
-    floats = images.float().div_(255)
-    here, there = images.to(device), labels.to(device)
+    dataset = STIRDataset(path)
+    floats, labels = dataset.to_torch("train")
+    images, classes = dataset.to_torch("train", device=device, dtype=torch.uint8)
     for size in (16, 128):
         seconds = in_rounds(
             rounds,
             {
-                "ours": epoch_of(Batches(here, there, batch_size=size)),
-                "reused": epoch_of(Batches(here, there, batch_size=size, reuse=True)),
+                "ours": epoch_of(dataset.batches("train", batch_size=size, device=device)),
+                "reused": epoch_of(dataset.batches("train", batch_size=size, device=device, reuse=True)),
                 "loader": loader_epoch(floats, labels, size, device),
-                "gather": plain_gather(here, there, size),
+                "gather": plain_gather(images, classes, size),
             },
         )
         times = ", ".join(

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 Level = float | Sequence[float]
 """In units of [0, 1]: one for all channels, or one per channel."""
@@ -126,19 +128,25 @@ class Converter:
             target.copy_(part)
 
     def _convert_in_one_thread(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
-        import numpy as np
         import torch
 
-        whole = target.dtype == torch.float32
-        part = target.numpy() if whole else np.empty(target.shape, np.float32)
-        np.copyto(part, pixels.numpy())
-        part /= self._divisor.numpy()
+        if target.dtype == torch.float32:
+            self.by_numpy(pixels.numpy(), target.numpy())
+            return
+        values = torch.empty(target.shape, dtype=torch.float32)
+        self.by_numpy(pixels.numpy(), values.numpy())
+        target.copy_(values)
+
+    def by_numpy(self, pixels: NDArray[np.uint8], target: NDArray[np.float32]) -> None:
+        """Write images on the CPU, in this thread alone, as float32 into an array of their shape."""
+        import numpy as np
+
+        np.copyto(target, pixels)
+        target /= self._divisor.numpy()
         if self._levels is not None:
             mean, std = self._levels
-            part -= mean.numpy()
-            part /= std.numpy()
-        if not whole:
-            target.copy_(torch.from_numpy(part))
+            target -= mean.numpy()
+            target /= std.numpy()
 
 
 def _constant(value: Level, device: torch.device) -> torch.Tensor:
