@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.random import RandomState
 
 from stirdata.errors import ParameterError
 from stirdata.recipes.stir import SCALES, SETS, Frame
@@ -84,7 +85,7 @@ class Selection:
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
-        return np.random.RandomState(_SHUFFLE_SEED).permutation(len(self)).astype(np.int64)
+        return RandomState(_SHUFFLE_SEED).permutation(len(self)).astype(np.int64)
 
 
 def select(frame: Frame, split: str, scales: Scales = ALL_SCALES, shuffle: bool = False) -> Selection:

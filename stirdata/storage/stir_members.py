@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,9 +149,6 @@ def _check_order(header: npy.Header, where: object) -> None:
         )
 
 
-# npz
-
-
 def _in_npz(path: Path) -> Members:
     def read_small() -> dict[str, NDArray[Any]]:
         return _guarded(path, lambda archive, file: {key: _small(archive, key, path) for key in SMALL})
@@ -242,13 +238,10 @@ def _npz_images(archive: zipfile.ZipFile, file: BinaryIO, path: Path) -> ImageBy
     part = FilePart(path, start, info.compress_size, stamp)
     listed = listed_portions(info.extra, info.compress_size)
     if listed is not None:
-        step, (first, *portions) = listed
-        if len(portions) == -(-header.size // step) and first.checksum == zlib.crc32(header.raw):
+        step, (_, *portions) = listed
+        if len(portions) == -(-header.size // step):
             return PortionedBytes(part, header.size, step, tuple(portions))
     return DeflatedBytes(part, before, header.size, info.CRC)
-
-
-# HDF5
 
 
 @dataclass(frozen=True)
@@ -283,9 +276,6 @@ def _in_hdf5(path: Path) -> Members:
 
     layout = {key: stand_in(found[key].shape, found[key].dtype) for key in KEYS}
     return Members(layout, lambda: hdf5.read(path, list(SMALL)), images)
-
-
-# a folder
 
 
 def _in_folder(path: Path) -> Members:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +65,47 @@ def test_any_bytes_in_any_portions(
         deflated_npz.write(path, {"a": array}, InProcess())
     with np.load(path) as archive:
         assert np.array_equal(archive["a"], array)
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_every_portion_is_inflated_on_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    deflated_npz.write(path, ARRAYS, InProcess())
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("numbers.npy")
+        plain = archive.read(info)
+    listed = deflated_npz.listed_portions(info.extra, info.compress_size)
+    assert listed is not None
+    step, (header, *portions) = listed
+    assert (step, len(portions)) == (50_000, 6)
+    start = path.read_bytes().index(b"numbers.npy") + len("numbers.npy") + 20
+    content = path.read_bytes()[start : start + info.compress_size]
+    found = b""
+    for portion in (header, *portions):
+        data = content[portion.offset : portion.offset + portion.length]
+        found += zlib.decompressobj(-zlib.MAX_WBITS).decompress(data)
+    assert found == plain
+
+
+def test_what_lists_no_portions(tmp_path: Path) -> None:
+    entry = struct.pack("<II", 7, 1)
+    good = struct.pack("<HHI", 0x5453, 12, 50) + entry
+    other = struct.pack("<HHQ", 1, 8, 9)
+    assert deflated_npz.listed_portions(other + good, 7) == (50, [(0, 7, 1)])
+    assert deflated_npz.listed_portions(good, 8) is None, "not the size of the member"
+    assert deflated_npz.listed_portions(other, 7) is None
+    assert deflated_npz.listed_portions(b"", 0) is None
+    assert deflated_npz.listed_portions(good[:-1], 7) is None
+    assert deflated_npz.listed_portions(good[:8] + entry + b"abc", 7) is not None
+    assert deflated_npz.listed_portions(struct.pack("<HHI", 0x5453, 12, 0) + entry, 7) is None
+
+
+def test_more_portions_than_a_directory_can_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deflated_npz, "_PORTION", 1)
+    array = np.arange(9000, dtype=np.uint8)
+    deflated_npz.write(tmp_path / "a.npz", {"a": array}, InProcess())
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        info = archive.getinfo("a.npy")
+    assert deflated_npz.listed_portions(info.extra, info.compress_size) is None
+    with np.load(tmp_path / "a.npz") as loaded:
+        assert np.array_equal(loaded["a"], array)
