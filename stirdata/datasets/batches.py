@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stirdata.datasets.epochs import Epochs
+from stirdata.datasets.forms import Form, checked_form
 from stirdata.datasets.streams import checked_integer
-from stirdata.datasets.tensors import Converter, Level
+from stirdata.datasets.tensors import ONE_THREAD_PIXELS, Converter, Level
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -95,11 +96,19 @@ class Batches:
         transform: Transform | None = None,
         reuse: bool = False,
     ) -> None:
+        import torch
+
         _check_tensors(images, (labels, *others))
         self._epochs = Epochs(len(images), batch_size, shuffle, seed, drop_last, rank, world_size)
         self._images, self._companions = images, (labels, *others)
-        self._lies_as_rows = not images.is_contiguous() and images.permute(0, 2, 3, 1).is_contiguous()
-        self._converter = _converter(images, dtype, normalize, channels_last)
+        # Colour images as they lie in files are a view with the channels moved, which torch would gather
+        # value by value; moved back, whole images are copied.
+        self._moved = not images.is_contiguous() and images.permute(0, 2, 3, 1).is_contiguous()
+        self._rows = images.permute(0, 2, 3, 1) if self._moved else images
+        on_one_thread = images.device.type == "cpu" and self._rows.is_contiguous()
+        self._one_thread_images = ONE_THREAD_PIXELS // max(1, images[0].numel()) if on_one_thread else 0
+        wanted = torch.float32 if dtype is None else dtype
+        self._converter = _converter(images, checked_form(wanted, channels_last, normalize, images.shape[1]))
         self._transform, self._reuse, self._channels_last = transform, reuse, channels_last
         self._buffer: torch.Tensor | None = None
         self._fingerprint: str | None = None
@@ -194,11 +203,13 @@ class Batches:
         return self._converted(pixels), *companions
 
     def _gathered(self, members: torch.Tensor) -> torch.Tensor:
-        # Colour images as they lie in files are a view with the channels moved, which torch would gather
-        # value by value; moved back, whole images are copied.
-        if self._lies_as_rows:
-            return self._images.permute(0, 2, 3, 1).index_select(0, members).permute(0, 3, 1, 2)
-        return self._images.index_select(0, members)
+        import torch
+
+        if len(members) <= self._one_thread_images:
+            rows = torch.from_numpy(self._rows.numpy().take(members.numpy(), axis=0))
+        else:
+            rows = self._rows.index_select(0, members)
+        return rows.permute(0, 3, 1, 2) if self._moved else rows
 
     def _converted(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return a batch's pixels as they are handed out, in memory of their own unless it is reused."""
@@ -229,6 +240,15 @@ def _memory_format(channels_last: bool) -> torch.memory_format:
     return torch.channels_last if channels_last else torch.contiguous_format
 
 
+def _converter(images: torch.Tensor, form: Form) -> Converter | None:
+    """Return what makes floats of pixels, or None if bytes are wanted."""
+    import torch
+
+    if form.dtype == torch.uint8:
+        return None
+    return Converter(images.device, form.mean, form.std, dtype=form.dtype, channels_last=form.channels_last)
+
+
 def _fingerprint(images: torch.Tensor, labels: torch.Tensor) -> str:
     """Return a digest of the shape, all labels and some images, by which a selection is recognised."""
     import torch
@@ -239,47 +259,6 @@ def _fingerprint(images: torch.Tensor, labels: torch.Tensor) -> str:
     for tensor in (labels, images.index_select(0, sample)):
         digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _converter(
-    images: torch.Tensor,
-    dtype: torch.dtype | None,
-    normalize: tuple[Level, Level] | None,
-    channels_last: bool,
-) -> Converter | None:
-    """Return what makes floats of pixels, or None if bytes are wanted."""
-    import torch
-
-    if dtype not in (None, torch.float32, torch.float16, torch.bfloat16, torch.uint8):
-        expected = "torch.float32, float16, bfloat16 or uint8"
-        raise ParameterError("unknown type of images", where="dtype", expected=expected, got=dtype)
-    if normalize is not None:
-        _check_levels(normalize, images.shape[1], dtype)
-    if dtype == torch.uint8:
-        return None
-    mean, std = normalize or (None, None)
-    return Converter(images.device, mean, std, dtype=dtype, channels_last=channels_last)
-
-
-def _check_levels(normalize: Any, channels: int, dtype: torch.dtype | None) -> None:
-    import numpy as np
-    import torch
-
-    if dtype == torch.uint8:
-        raise ParameterError("bytes cannot be normalised", where="normalize", expected="None", got=normalize)
-    try:
-        mean, std = (np.asarray(level, dtype=np.float64) for level in normalize)
-        right = {mean.shape, std.shape} <= {(), (channels,)} and bool(np.isfinite(mean).all())
-        right = right and bool((np.isfinite(std) & (std > 0)).all())
-    except (TypeError, ValueError):
-        right = False
-    if not right:
-        raise ParameterError(
-            "this is no mean and standard deviation",
-            where="normalize",
-            expected=f"a pair of numbers, or of {channels} numbers each, the deviations above 0",
-            got=normalize,
-        )
 
 
 def _check_tensors(images: Any, companions: tuple[Any, ...]) -> None:

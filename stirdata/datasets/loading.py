@@ -141,19 +141,11 @@ def _by_numpy(result: torch.Tensor, form: Form) -> bool:
 
 
 def _convert(pixels: torch.Tensor, target: torch.Tensor, form: Form, executor: Executor) -> None:
+    converter = Converter(target.device, form.mean, form.std, dtype=form.dtype)
     if not _by_numpy(target, form):
-        Converter(target.device, form.mean, form.std, dtype=form.dtype)(pixels, target)
+        converter(pixels, target)
         return
     step = max(1, _PIECE_BYTES // 4 // pixels[0].numel())
     parts = [slice(start, start + step) for start in range(0, len(pixels), step)]
     source, out = pixels.numpy(), target.numpy()
-    list(executor.map(lambda part: _convert_by_numpy(source[part], out[part], form), parts))
-
-
-def _convert_by_numpy(pixels: NDArray[np.uint8], target: NDArray[np.float32], form: Form) -> None:
-    """Do what Converter does; one operation after the other, each of them rounded to float32."""
-    np.divide(pixels, np.float32(255), out=target, dtype=np.float32)
-    if form.mean is not None and form.std is not None:
-        mean, std = (np.asarray(level, np.float32).reshape(-1, 1, 1) for level in (form.mean, form.std))
-        np.subtract(target, mean, out=target)
-        np.divide(target, std, out=target)
+    list(executor.map(lambda part: converter.by_numpy(source[part], out[part]), parts))

@@ -87,7 +87,7 @@ def write_array(file: h5py.File, name: str, array: NDArray[Any]) -> None:
     import h5py
     import numpy as np
 
-    if array.dtype.kind != "U":
+    if np.asarray(array).dtype.kind != "U" or not np.ndim(array):
         file.create_dataset(name, data=array, track_times=False)
         return
     encoded = np.array([text.encode() for text in array.ravel().tolist()], np.bytes_).reshape(array.shape)
@@ -166,8 +166,9 @@ def _text(data_set: h5py.Dataset) -> NDArray[np.str_]:
     """Read text that :func:`write_array` wrote."""
     import numpy as np
 
-    decoded = np.char.decode(data_set[...], "utf-8")
-    return decoded.astype(_text_type(data_set))
+    stored = data_set[...]
+    texts = [text.decode() for text in stored.ravel().tolist()]  # numpy.char takes longer to import
+    return np.array(texts, _text_type(data_set)).reshape(stored.shape)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from oracles import pillow_rescaled
 from PIL import Image
@@ -93,16 +95,13 @@ def test_an_image_is_rescaled_alike_in_every_batch() -> None:
         assert torch.equal(augment(images[part], indices[part], 5), whole[part])
 
 
-def test_what_a_gpu_does_not_leave_out_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CPU leaves out what no image of a block reaches, a GPU computes it."""
-    images, indices = noise(300, 1, 28, 28), np.arange(300)
-    augment = ScaleAugment(0.1, 0.4)
-    expected = augment(images, indices, 0)
-    original = module.rescale
-    monkeypatch.setattr(
-        module, "rescale", lambda *given, block, crop: original(*given, block=16_384, crop=not crop)
-    )
-    np.testing.assert_array_equal(augment(images, indices, 0), expected)
+@pytest.mark.parametrize("bounds", [(0.1, 0.4), (0.5, 2.0)])
+def test_what_is_computed_on_a_gpu_is_what_is_on_a_cpu(bounds: tuple[float, float]) -> None:
+    """A CPU works in small blocks and leaves out what no image of a block reaches, a GPU does neither."""
+    images, factors = noise(300, 28, 28), ScaleAugment(*bounds).factors(np.arange(300), 0)
+    tensors = torch.tensor(images), torch.tensor(factors)
+    expected = module._rescaled(images, factors, on_cpu=True)
+    np.testing.assert_array_equal(module._rescaled(*tensors, on_cpu=False).numpy(), expected)
 
 
 @devices
@@ -133,11 +132,16 @@ def test_factors_are_spread_evenly_between_the_bounds() -> None:
     assert 800 < counts.min() <= counts.max() < 1200  # 1000 expected, standard deviation 31
 
 
-def test_factors_never_leave_the_bounds_by_rounding() -> None:
-    low, high = 0.1, 0.1 + 2**-50
-    factors = ScaleAugment(low, high).factors(np.arange(10_000), 0)
-    assert set(factors.tolist()) <= {low + step * 2**-56 for step in range(65)}
-    assert factors.max() <= high
+@given(low=st.floats(1e-3, 10), ratio=st.floats(1, 1000))
+@example(low=0.1, ratio=1 + 2**-52)
+def test_no_number_of_the_stream_is_rounded_out_of_the_bounds(low: float, ratio: float) -> None:
+    words = np.array([0, 1, 2**52, 2**53 - 1])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "random_words", lambda *_: words)
+        factors = ScaleAugment(low, low * ratio).factors(np.arange(4), 0)
+    assert factors[0] == low
+    assert (np.diff(factors) >= 0).all()
+    assert factors[-1] <= low * ratio
 
 
 def test_equal_bounds_are_the_factor() -> None:

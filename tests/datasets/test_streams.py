@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stirdata.datasets import streams
 from stirdata.datasets.streams import checked_integer, permutation, random_words, stream_key
 from stirdata.errors import ParameterError
 
@@ -70,6 +71,11 @@ def test_permutations_stay_what_they_were() -> None:
     """Training runs of the past depend on them: this test may never change."""
     assert permutation(0, 0, 12).tolist() == PINNED[0, 0]
     assert permutation(3, 7, 12).tolist() == PINNED[3, 7]
+
+
+def test_equal_numbers_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "random_words", lambda _, counters: counters % 3)
+    assert permutation(0, 0, 999).tolist() == [*range(0, 999, 3), *range(1, 999, 3), *range(2, 999, 3)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
