@@ -79,7 +79,7 @@ def redirect(location: str, status: int = 302) -> Reply:
     return Reply(b"", status, {"Location": location})
 
 
-@dataclass
+@dataclass(eq=False)
 class Request:
     """A request that came, and how many bytes of a body were sent for it so far."""
 
@@ -195,6 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _send(self, request: Request, reply: Reply, body: bytes | memoryview) -> None:
+        if reply.pace is not None:  # what is sent and not yet received must be little
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CHUNK)
         started, step = (
             time.monotonic(),
             _CHUNK if reply.pace is None else min(_CHUNK, int(reply.pace / 50) + 1),

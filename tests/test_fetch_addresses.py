@@ -176,9 +176,13 @@ def test_nobody_listens(target, waits, content_of):
 
 
 def test_name_that_does_not_exist(target, waits, monkeypatch):
+    def unknown(*arguments, **options):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("no_proxy", "*")
-    assert "no.such.invalid" in reason_of("http://no.such.invalid/file", target)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert "Name or service not known" in reason_of("http://no.such.invalid/file", target)
     assert waits == [1]
 
 
