@@ -12,7 +12,7 @@ from stirdata.errors import SourceError
 
 pytest_plugins = ["fetching"]
 
-HALF = 150_000
+HALF = 2 << 16  # whole pieces of what urllib3 before 2 reads at once: there the rest of one is lost
 REST = f"bytes={HALF}-"
 
 
@@ -234,6 +234,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcfromtimestamp:DeprecationWarning")  # tqdm 4.60
 @pytest.mark.parametrize("quiet", [False, True])
 def test_bar_counts_what_was_there(server, target, partial, monkeypatch, quiet):
     partial.write_bytes(CONTENT[:HALF])
@@ -244,8 +245,8 @@ def test_bar_counts_what_was_there(server, target, partial, monkeypatch, quiet):
     if quiet:
         assert shown.getvalue() == ""
     else:
-        assert "file.gz:  50%" in shown.getvalue()
-        assert "150k/300k" in shown.getvalue()
+        assert "file.gz:  44%" in shown.getvalue()
+        assert "131k/300k" in shown.getvalue()
 
 
 @pytest.mark.parametrize("quiet", [False, True])
