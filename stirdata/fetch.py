@@ -311,9 +311,8 @@ class _Mirror:
                 if partial.size + len(piece) > self.wanted.most:
                     self._give_up(f"it sent more than the expected {self.wanted.most} bytes")
                 partial.append(piece)
-                if partial.size - len(piece) < len(partial.head) and http_replies.begins_like_html(
-                    partial.head
-                ):
+                new = partial.size - len(piece) < len(partial.head)
+                if new and http_replies.begins_like_html(partial.head):
                     self._give_up("it sent a web page instead of the file")
                 shown.advance(len(piece))
         if total is not None and partial.size < total:

@@ -136,7 +136,8 @@ def test_range_that_is_not_honoured(get, server, target, partial, reply, asked, 
 
 
 def test_range_ignored_again_and_again_gains_nothing(get, server, target, waits):
-    (reason,) = refused(get, [Reply(CONTENT, ranges="ignored", cut=HALF)])
+    farther, less_far = (Reply(CONTENT, ranges="ignored", cut=cut) for cut in (HALF, 10))
+    (reason,) = refused(get, [farther, less_far] * 10)
     assert reason == "the connection ended early (6 attempts)"
     assert waits == [1, 2, 4, 8, 16]
     assert len(server.requests) == 6
