@@ -83,6 +83,40 @@ def test_rests_of_a_killed_process_are_removed(tmp_path, content_of):
     assert content_of(tmp_path) == {"data": b"new"}
 
 
+def test_resumable_file_goes_on_until_it_is_whole(tmp_path, old_file, content_of):
+    with pytest.raises(FormatError), atomic.resumable_file(old_file) as file:
+        file.write(b"ne")
+        raise FormatError("wrong")
+    assert content_of(tmp_path) == {"data": b"old", ".data.partial": b"ne"}
+    assert atomic.partial_of(old_file).read_bytes() == b"ne"
+    with atomic.resumable_file(old_file) as file:
+        assert file.read() == b"ne"
+        file.write(b"w")
+    assert content_of(tmp_path) == {"data": b"new"}
+
+
+@pytest.mark.parametrize(
+    ("error", "content"), [(FULL, b"ne"), (OSError(errno.EDQUOT, "quota"), b"ne"), (KeyboardInterrupt(), b"")]
+)
+def test_resumable_file_that_is_in_the_way_or_empty_is_removed(
+    tmp_path, old_file, content_of, error, content
+):
+    expected = TargetError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected), atomic.resumable_file(old_file) as file:
+        file.write(content)
+        raise error
+    assert content_of(tmp_path) == {"data": b"old"}
+
+
+def test_resumable_file_does_not_replace_a_folder(tmp_path, old_folder, content_of):
+    with (
+        pytest.raises(TargetError, match="a folder is where a file should go"),
+        atomic.resumable_file(old_folder),
+    ):
+        pytest.fail("the body must not run")
+    assert content_of(tmp_path) == OLD
+
+
 def test_new_files_appear_in_their_order(tmp_path, content_of, monkeypatch):
     replace, order = Path.replace, []
 
@@ -264,6 +298,7 @@ def test_parent_that_is_a_file(tmp_path, old_file, content_of):
         (errno.EACCES, "choose a folder you may write to"),
         (errno.EPERM, "choose a folder you may write to"),
         (errno.EROFS, "this disk is read-only"),
+        (errno.EFBIG, "files of this size are not allowed"),
         (errno.EIO, "check the disk and the path"),
     ],
 )

@@ -233,7 +233,7 @@ def test_neither_mnist_nor_network(generate, tmp_path, monkeypatch, content_of):
     monkeypatch.setenv("STIRDATA_HOME", str(tmp_path / "home"))
     ran = generate(source=())
     assert (ran.code, ran.out) == (3, "")
-    assert ran.err.startswith("stirdata: MNIST is not available\n")
+    assert "\nstirdata: MNIST is not available\n" in ran.err
     for way_out in ("--source-dir DIR", "STIRDATA_HOME", "--source synthetic"):
         assert way_out in ran.err
     assert content_of(tmp_path) == {}
