@@ -8,8 +8,10 @@ temporary name is removed by the next one that holds the lock.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _REASONS = {
     errno.ENOSPC: "free some space or choose another folder",
     errno.EDQUOT: "your quota on this disk is used up: free some space or choose another folder",
+    errno.EFBIG: "files of this size are not allowed here: choose another folder, or raise the limit",
     errno.EACCES: "choose a folder you may write to",
     errno.EPERM: "choose a folder you may write to",
     errno.EROFS: "this disk is read-only: choose another folder",
@@ -133,6 +136,63 @@ def new_files(*targets: Path) -> Iterator[list[Path]]:
         finally:
             for partial in partials:
                 _remove(partial)
+
+
+@contextmanager
+def resumable_file(target: Path) -> Iterator[io.FileIO]:
+    """Yield a file to read and write that becomes ``target`` when the body succeeds, and else is kept.
+
+    It begins with what an earlier body that failed, or was killed, had written; one that is empty in the
+    end is removed. After a full disk it is removed as well, since it would fill the disk unseen. A link, or
+    a file that somebody else has put under the name, is never written to: it makes way for a new file.
+
+    Args:
+        target: Replaced atomically if it exists. Hold :func:`locked` on it.
+
+    Raises:
+        TargetError: The file cannot be written, or a folder has its name.
+    """
+    partial = _beside(target, "partial")
+    with _target_errors(target):
+        _make_way([], [target])
+        with _kept_unless_useless(partial), _opened_as_own(partial) as file:
+            yield file
+            os.fsync(file.fileno())
+        with interrupts.deferred():
+            partial.replace(target)
+        flush(target.parent)
+
+
+def partial_of(target: Path) -> Path:
+    """Return where :func:`resumable_file` keeps what has been written so far."""
+    return _beside(target, "partial")
+
+
+@contextmanager
+def _kept_unless_useless(partial: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+        with suppress(OSError):
+            if full or partial.stat().st_size == 0:
+                partial.unlink()
+        raise
+
+
+def _opened_as_own(partial: Path) -> io.FileIO:
+    """Open a file to read and write; remove what is there unless it is a plain file of our own."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    with suppress(FileNotFoundError):
+        if not _is_own(partial.lstat()):
+            _remove(partial)
+    descriptor = os.open(partial, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    return open(descriptor, "r+b", buffering=0)  # noqa: PTH123 - there is no path, it is open already
+
+
+def _is_own(status: os.stat_result) -> bool:
+    plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+    return plain and (not hasattr(os, "geteuid") or status.st_uid == os.geteuid())
 
 
 def _make_way(partials: Iterable[Path], targets: Iterable[Path]) -> None:

@@ -10,11 +10,14 @@ from contextlib import contextmanager
 class Progress:
     """A bar that counts; made by :func:`bar`."""
 
-    def __init__(self, total: int | None, description: str, unit: str, *, quiet: bool) -> None:
+    def __init__(
+        self, total: int | None, description: str, unit: str, *, initial: int = 0, quiet: bool
+    ) -> None:
         from tqdm import tqdm
 
         self._bar = tqdm(
             total=total,
+            initial=initial,
             desc=description,
             unit=unit,
             unit_scale=unit == "B",
@@ -37,10 +40,26 @@ class Progress:
 
 
 @contextmanager
-def bar(total: int | None, description: str, unit: str, *, quiet: bool = False) -> Iterator[Progress]:
-    """Yield a progress bar; it is silent when ``quiet`` or when standard error is not a terminal."""
-    progress = Progress(total, description, unit, quiet=quiet)
+def bar(
+    total: int | None, description: str, unit: str, *, initial: int = 0, quiet: bool = False
+) -> Iterator[Progress]:
+    """Yield a progress bar; it is silent when ``quiet`` or when standard error is not a terminal.
+
+    Args:
+        total: How far it goes, if that is known.
+        description: What is counted, before the bar.
+        unit: Of the count; ``B`` is shown as kB, MB, GB.
+        initial: What was done before, which does not count for the speed.
+        quiet: Show nothing.
+    """
+    progress = Progress(total, description, unit, initial=initial, quiet=quiet)
     try:
         yield progress
     finally:
         progress.close()
+
+
+def say(text: str) -> None:
+    """Print a message on standard error, where no bar is."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

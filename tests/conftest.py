@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 from stirdata.cli import main
 
-from stirdata import generation
+from stirdata import backoff, generation
 from stirdata.digest import sha256_of_bytes
 from stirdata.pinned import pinned
 from stirdata.recipes import mnist_scale as recipe
@@ -33,6 +33,8 @@ SMALL_SEED = 7  # not one of the published seeds, whose pixels are checked
 def _apart_from_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every test, and the processes it starts, off the user's cache and off the network."""
     monkeypatch.setenv("STIRDATA_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.delenv("STIRDATA_OFFLINE", raising=False)
+    monkeypatch.setattr(backoff, "_sleep", lambda seconds: None)  # mirrors that fail are tried again
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody listens
     for name in ("NO_PROXY", "no_proxy"):
@@ -191,7 +193,7 @@ from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
-    from stirdata import generation
+    from stirdata import backoff, generation
     from stirdata.cli import main
     from stirdata.pinned import pinned
     from stirdata.recipes import mnist_scale as recipe

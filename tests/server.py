@@ -17,6 +17,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -153,14 +154,15 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
 
+    def handle(self) -> None:
+        with suppress(OSError):  # the client has hung up
+            super().handle()
+
     def do_GET(self) -> None:
         address = urlsplit(self.path)
         request = Request(unquote(address.path), address.query, dict(self.headers))
         reply = self.owner.received(request)
-        try:
-            self._answer(request, reply)
-        except OSError:  # the client has hung up
-            self.close_connection = True
+        self._answer(request, reply)
 
     def do_HEAD(self) -> None:
         raise AssertionError("nobody should ask with HEAD first")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +90,14 @@ def _cached(cache: Path | str | None, download: bool, quiet: bool) -> Path:
     with bar(len(missing), "Font Awesome icons", "icon", quiet=quiet) as shown:
         for name in missing:
             try:
-                _download(name, folder)
+                _download(name, folder, shown.say)
             except SourceUnavailableError as error:
                 raise _unavailable(f"not in {folder}; {error}") from error
             shown.advance(1)
     return folder
 
 
-def _download(name: str, folder: Path) -> None:
+def _download(name: str, folder: Path, say: Callable[[str], None]) -> None:
     facts = pinned("fontawesome")
     fetch(
         [mirror + f"{name}.svg" for mirror in facts["mirrors"]],
@@ -105,6 +105,7 @@ def _download(name: str, folder: Path) -> None:
         check=lambda path: _accept(path.read_bytes(), path, name),
         limit=2 * facts["files"][name]["size"],
         quiet=True,
+        say=say,
     )
 
 
