@@ -96,14 +96,16 @@ def contents(cache: Path | str | None = None) -> list[Entry]:
         cache: The cache folder; see :func:`stirdata.cache.cache_folder`.
     """
     folder = cache_folder(cache)
-    known = {file.path: (file.group, PRESENT) for file in known_files(folder)}
+    unknown: tuple[str | None, str] = (None, UNKNOWN)
+    known: dict[Path, tuple[str | None, str]] = {}
+    known |= {file.path: (file.group, PRESENT) for file in known_files(folder)}
     for path, (group, _) in list(known.items()):
         known[atomic.partial_of(path)] = group, PARTIAL
         known[atomic.lock_of(path)] = group, LOCK
     entries = []
     for path, status in _files_below(folder):
         plain = stat.S_ISREG(status.st_mode)
-        group, state = known[path] if plain and path in known else (None, UNKNOWN)
+        group, state = known.get(path, unknown) if plain else unknown
         entries.append(Entry(group, path, status.st_size if plain else 0, state))
     return sorted(entries, key=lambda entry: entry.path)
 
