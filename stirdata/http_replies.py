@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -162,7 +163,9 @@ def told_wait(headers: Mapping[str, str], status: int) -> float | None:
 
 def _seconds_until(date: str) -> float | None:
     try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - _now())
+        told = parsedate_to_datetime(date)
+        known = told.replace(tzinfo=told.tzinfo or timezone.utc)  # -0000 is UTC, and has no time zone
+        return max(0.0, known.timestamp() - _now())
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
@@ -266,5 +269,8 @@ def _reason(error: BaseException) -> str:
     """Return an error in one line, without the objects that urllib3 puts before the message."""
     if isinstance(error, http.client.IncompleteRead):
         return "the connection ended early"
-    text = re.sub(r"^\S*?(?:\(.*?\)|<.*?>): ", "", str(error)) or type(error).__name__
+    text = (
+        re.sub(r"^\S*?(?:\(.*?\)|<.*?>): (?:Failed to establish a new connection: )?", "", str(error))
+        or type(error).__name__
+    )
     return text.splitlines()[0]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -78,7 +79,7 @@ def redirect(location: str, status: int = 302) -> Reply:
     return Reply(b"", status, {"Location": location})
 
 
-@dataclass
+@dataclass(eq=False)
 class Request:
     """A request that came, and how many bytes of a body were sent for it so far."""
 
@@ -96,12 +97,15 @@ class Request:
 class Server:
     """Answers on 127.0.0.1 from threads of its own while the ``with`` block runs.
 
+    Args:
+        tls: With it, the server speaks https.
+
     Attributes:
         requests: Every request, in the order they came; paths are decoded.
         on_served: Called with a request after each piece of its body was sent.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.on_served: Callable[[Request], None] = lambda request: None
         self.closing = threading.Event()
@@ -109,6 +113,9 @@ class Server:
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
         self._http.daemon_threads = True
         self._http.block_on_close = False
         self._thread = threading.Thread(
@@ -132,7 +139,7 @@ class Server:
 
     def url(self, path: str) -> str:
         """Return the URL of a decoded path."""
-        return f"http://127.0.0.1:{self._http.server_port}{quote(path)}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_port}{quote(path)}"
 
     @property
     def served(self) -> int:
@@ -188,6 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _send(self, request: Request, reply: Reply, body: bytes | memoryview) -> None:
+        if reply.pace is not None:  # what is sent and not yet received must be little
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CHUNK)
         started, step = (
             time.monotonic(),
             _CHUNK if reply.pace is None else min(_CHUNK, int(reply.pace / 50) + 1),

@@ -1,78 +1,16 @@
 """One transfer: what arrives, what is kept, what is asked, and what is said about it."""
 
-import gzip
 import hashlib
-import random
 
 import pytest
-from server import Reply, Server, json_reply, page
+from fetched import CHECKED, CONTENT, HASHES, OTHER, SIZE, ranges, refused
+from server import Reply, json_reply, page
 
 from stirdata import __version__, backoff, http_replies
 from stirdata.errors import FormatError, ParameterError, SourceError, SourceUnavailableError
-from stirdata.fetch import Fetched, fetch
+from stirdata.fetch import Fetched
 
-CONTENT = gzip.compress(random.Random(0).randbytes(300_000), mtime=0)
-HASHES = {"md5": hashlib.md5(CONTENT).hexdigest(), "sha256": hashlib.sha256(CONTENT).hexdigest()}
-SIZE = len(CONTENT)
-OTHER = CONTENT[:-1] + b"?"
-LIMIT = 10_000_000
-
-
-@pytest.fixture
-def server():
-    with Server() as running:
-        yield running
-
-
-@pytest.fixture
-def waits(monkeypatch):
-    """Return the list of the pauses, which take no time and have no jitter."""
-    seconds = []
-    monkeypatch.setattr(backoff, "_sleep", seconds.append)
-    monkeypatch.setattr(backoff, "_jitter", lambda least, most: most)
-    return seconds
-
-
-@pytest.fixture
-def said():
-    return []
-
-
-@pytest.fixture
-def target(tmp_path):
-    (tmp_path / "cache").mkdir()
-    return tmp_path / "cache" / "file.gz"
-
-
-@pytest.fixture
-def get(server, target, waits, said):
-    """Fetch from mirrors, each a list of replies, into ``cache/file.gz``."""
-
-    def run(*mirrors, **options):
-        urls = [server.add(f"/{number}", *replies) for number, replies in enumerate(mirrors)]
-        options = {"hashes": HASHES, "size": SIZE, "limit": LIMIT, "say": said.append} | options
-        return fetch(urls, target, quiet=True, **options)
-
-    return run
-
-
-@pytest.fixture
-def partial(target):
-    return target.with_name(".file.gz.partial")
-
-
-def ranges(server):
-    return [request.range for request in server.requests]
-
-
-def refused(get, *mirrors, **options):
-    """Return the reasons of the mirrors."""
-    with pytest.raises(SourceUnavailableError, match=r"file\.gz could not be downloaded") as caught:
-        get(*mirrors, **options)
-    lines = [line.strip() for line in caught.value.got.splitlines()]
-    assert all(line.startswith("http://127.0.0.1:") for line in lines)
-    return [line.partition(": ")[2] for line in lines]
-
+pytest_plugins = ["fetching"]
 
 GOOD = {
     "plain": Reply(CONTENT),
@@ -140,9 +78,6 @@ def test_wrong_file_that_is_there_stays_if_nothing_better_comes(get, target, con
     target.write_bytes(b"damaged")
     refused(get, [page(403)])
     assert content_of(target.parent) == {"file.gz": b"damaged"}
-
-
-CHECKED = {"hashes": None, "size": None}
 
 
 @pytest.mark.parametrize("error", [SourceError, FormatError])
