@@ -20,8 +20,10 @@ from . import options
 def command(source: Path, target: Path, workers: int | None, force: bool, as_json: bool, quiet: bool) -> None:
     """Write the dataset SOURCE as TARGET; the format is told by the ends of their names.
 
-    .h5 and .npz are files, a name without such an end is the folder of a PNG tree. The source is
-    verified while it is read, and the bytes are those that `stirdata generate` would have written.
+    .h5 and .npz are files, a name without such an end is a folder: a PNG tree for MNIST-scale, npy files
+    for a STIR set. The source is verified while it is read, and the bytes are those that `stirdata
+    generate` would have written. MNIST-scale needs its manifest; a STIR set without one gets one that
+    names the file it came from.
     """
     from stirdata.conversion import convert
     from stirdata.progress import bar

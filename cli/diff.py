@@ -1,4 +1,4 @@
-"""``stirdata diff``: how two files differ."""
+"""``stirdata diff``: how two files or folders differ."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from . import options
 
 
 @click.command("diff")
-@click.argument("first", type=options.FOLDER, metavar="A.npz")
-@click.argument("second", type=options.FOLDER, metavar="B.npz")
+@click.argument("first", type=options.FOLDER, metavar="A")
+@click.argument("second", type=options.FOLDER, metavar="B")
 @options.as_json
 def command(first: Path, second: Path, as_json: bool) -> None:
-    """Compare the arrays of two npz files, value by value.
+    """Compare the arrays of A and B, value by value.
+
+    Both are .npz or .h5 files, or folders of .npy files, of whatever content.
 
     Per array: equal or not, how many values differ, by how much at most, and where first. Compression
     does not matter, nor does the order of the arrays.

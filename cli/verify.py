@@ -33,8 +33,8 @@ def command(
 ) -> None:
     """Recompute every hash of a dataset and compare it with its manifest.
 
-    PATH is a .h5 or .npz file, the folder of a PNG tree, a manifest, or a folder of such outputs. What
-    is missing, extra or different is listed. Where the dataset is one of the six published
+    PATH is a .h5 or .npz file, the folder of a PNG tree or of npy files, a manifest, or a folder of such
+    outputs. What is missing, extra or different is listed. Where the dataset is one of the six published
     realizations of MNIST-scale, the answer says so; a PNG tree with the right pixels from another PNG
     encoder is told apart from a wrong one. STIR sets are also checked against their schema, and
     compared with the pinned result.

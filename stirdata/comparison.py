@@ -1,4 +1,4 @@
-"""Comparing two npz files array by array, value by value."""
+"""Comparing two files, or folders of npy files, array by array, value by value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata.storage import npz
+from stirdata.storage import hdf5, npy, npz
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,13 +42,13 @@ class ArrayDifference:
 
 
 def compare_files(first: Path, second: Path) -> list[ArrayDifference]:
-    """Compare every array of two npz files, in the order of the first file.
+    """Compare every array of two npz or HDF5 files or folders of npy files, in the order of the first.
 
     Raises:
         MissingFileError: One of the files does not exist.
-        FormatError: One of them is not a complete npz archive of plain arrays.
+        FormatError: One of them is damaged, or holds something else than plain arrays.
     """
-    one, other = npz.read(first), npz.read(second)
+    one, other = _arrays(first), _arrays(second)
     differences = []
     for name in [*one, *(name for name in other if name not in one)]:
         if name not in one or name not in other:
@@ -57,6 +57,12 @@ def compare_files(first: Path, second: Path) -> list[ArrayDifference]:
         else:
             differences.append(compare(name, one[name], other[name]))
     return differences
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    if path.is_dir():
+        return npy.read_folder(path)
+    return hdf5.read(path) if path.suffix == ".h5" else npz.read(path)
 
 
 def compare(name: str, one: NDArray[Any], other: NDArray[Any]) -> ArrayDifference:

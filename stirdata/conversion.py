@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from stirdata import atomic
-from stirdata.errors import FormatError, MissingFileError, ParameterError
-from stirdata.executors import processes
-from stirdata.manifest import Manifest, describe_array, load, manifest_path
-from stirdata.outputs import Outcome, standing_outcome
-from stirdata.storage import mnist_scale as storage
-from stirdata.verification import identify
+from stirdata import mnist_scale_conversion, stir_conversion
+from stirdata.errors import ParameterError
+from stirdata.outputs import Outcome
 
 
 def convert(
@@ -22,57 +18,26 @@ def convert(
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
 ) -> Outcome:
-    """Write a realization of MNIST-scale in another format.
+    """Write a realization of MNIST-scale, or a STIR set, in another format.
 
     Args:
-        source: A .h5 or .npz file, or the folder of a PNG tree, with its manifest.
-        target: A name ending in .h5 or .npz, or a folder for a PNG tree. Its bytes are those that
-            generating it in this format would have given.
+        source: A .h5 or .npz file, or a folder (a PNG tree of MNIST-scale, npy files of a STIR set). A
+            realization of MNIST-scale needs its manifest.
+        target: A name ending in .h5 or .npz, or a folder. Its bytes are those that generating the
+            dataset in this format would have given.
         force: Replace a target that exists and is something else.
-        workers: Processes for reading and writing PNG files.
+        workers: Processes for reading and writing PNG files, or threads for compressing.
         advance: Called with the number of images read or written, now and then.
 
     Raises:
-        MissingFileError: The source or its manifest does not exist.
-        FormatError: The source is damaged, differs from its manifest, or lacks the scale factors.
+        MissingFileError: The source does not exist, or has no manifest though it needs one.
+        FormatError: The source is damaged, differs from its manifest, or lacks something.
+        ManifestError: The source's manifest is not valid.
         TargetExistsError: The target exists and is something else.
         TargetError: The target cannot be written.
     """
-    form = _form_by_name(target)
     if source.resolve() == target.resolve():
         raise ParameterError("source and target are the same", where=source)
-    storage.format_of(source)
-    manifest = _manifest_of(source)
-    description = storage.Description(
-        **{name: getattr(manifest, name) for name in storage.Description.__dataclass_fields__}
-    )
-    with processes(workers) as executor, atomic.locked(target):
-        atomic.restore_folder(target)
-        standing = standing_outcome(target, description, executor, force=force)
-        if standing is not None:
-            return standing
-        arrays = storage.load(source, executor, storage.ARRAY_NAMES, advance)
-        for name in storage.ARRAY_NAMES:
-            if describe_array(arrays[name]) != manifest.arrays.get(name):
-                raise FormatError(
-                    f"the array {name} differs from the manifest", where=source, hint="run stirdata verify"
-                )
-        made = storage.save(target, arrays, description, form, executor=executor, advance=advance)
-    return Outcome(target, made.seed, made.root, False, identify(made))
-
-
-def _form_by_name(target: Path) -> str:
-    return next((form for form in ("h5", "npz") if target.suffix == storage.SUFFIXES[form]), "png")
-
-
-def _manifest_of(source: Path) -> Manifest:
-    try:
-        return load(manifest_path(source))
-    except MissingFileError as error:
-        raise MissingFileError(
-            "the source has no manifest, so its seed and scale factors are unknown",
-            where=source,
-            expected=manifest_path(source),
-            hint="stirdata verify --as mnist-scale says which realization it is; generate that in the "
-            "format you want",
-        ) from error
+    of_set = stir_conversion.is_set(source)
+    convert_it = stir_conversion.convert if of_set else mnist_scale_conversion.convert
+    return convert_it(source, target, force=force, workers=workers, advance=advance)

@@ -87,6 +87,10 @@ class TargetError(StirdataError, OSError):
     """The output cannot be written (no space, no permission, not a folder)."""
 
 
+class NotEnoughMemoryError(StirdataError, MemoryError):
+    """What was asked for does not fit into the memory of the machine or the device."""
+
+
 class MissingLibraryError(StirdataError, ImportError):
     """An optional library, or a system library that it needs, is not installed."""
 

@@ -22,7 +22,8 @@ ANY = "stir"
 NAMES = (*PINNED, ANY)
 DECISIVE = ("imgs", "lbls", "scls", "psts")
 """The arrays that make a set the pinned one, whatever its metadata say."""
-_LONGER_THAN_WIDE = "stir-aerial"
+_SQUARE = ("stir-trafficsign", "stir-custom")
+"""Further datasets whose boxes are squares; those of ``aerial`` and of what is not known may be longer."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _frame(dataset: str, arrays: Mapping[str, NDArray[Any]]) -> Frame | None:
     if dataset in PINNED:
         # A published file may name its classes otherwise.
         return replace(PINNED[dataset], classes=tuple(str(name) for name in arrays["lbldata"].ravel()))
-    if dataset in (ANY, _LONGER_THAN_WIDE) or stir_schema.problems(arrays):
+    if dataset not in _SQUARE or stir_schema.problems(arrays):
         return None
     return replace(stir_schema.frame_of(arrays), square=True)
 

@@ -26,6 +26,7 @@ from stirdata.manifest import load as load_manifest
 from stirdata.storage import mnist_scale as storage
 from stirdata.storage import png_tree
 from stirdata.storage import stir as stir_storage
+from stirdata.storage.stir_members import looks_like_set
 
 __all__ = ["DATASETS", "Finding", "Identity", "Report", "identify", "outputs_below", "verify"]
 
@@ -72,7 +73,8 @@ class Report:
 def outputs_below(path: Path) -> list[Path]:
     """Return the datasets that a path names: itself, or those in a folder.
 
-    In a folder they are known by their manifests; PNG trees without one, by the published layout.
+    In a folder they are known by their manifests; PNG trees and sets of npy files without one, by their
+    layout.
 
     Raises:
         MissingFileError: There is no dataset in the folder.
@@ -83,7 +85,7 @@ def outputs_below(path: Path) -> list[Path]:
         return [path.with_name(path.name.removesuffix(FILE_SUFFIX))]
     if not path.is_dir():
         return [path]
-    if (path / FOLDER_NAME).exists() or png_tree.looks_like_tree(path):
+    if (path / FOLDER_NAME).exists() or png_tree.looks_like_tree(path) or looks_like_set(path):
         return [path]
     found = [file.parent for file in path.rglob(FOLDER_NAME)]
     found += [file.with_name(file.name.removesuffix(FILE_SUFFIX)) for file in path.rglob(f"*{FILE_SUFFIX}")]
@@ -109,7 +111,7 @@ def verify(
     """Recompute every hash of a dataset and say what it is.
 
     Args:
-        path: A .h5 or .npz file, or the folder of a PNG tree.
+        path: A .h5 or .npz file, the folder of a PNG tree, or one of the npy files of a STIR set.
         as_dataset: One of :data:`DATASETS`, to ask whether it is one of the published realizations of
             ``mnist-scale``, the pinned ``stir-mnist`` or ``stir-emoji``, or any set in the format of
             ``stir``; then no manifest is needed.
@@ -168,14 +170,14 @@ def _manifest_of(path: Path, *, needed: bool) -> Manifest | None:
 
 
 def _inspect(path: Path, dataset: str, executor: Executor, advance: Callable[[int], None] | None) -> Content:
-    if path.is_dir():
-        return _inspect_tree(path, executor, advance)
     if not path.exists():
         return Content({}, {})
+    if dataset != storage.DATASET:
+        return _inspect_set(path, dataset)
+    if path.is_dir():
+        return _inspect_tree(path, executor, advance)
     files = {path.name: describe_file(path, path.name)}
     try:
-        if dataset != storage.DATASET:
-            return pinned_stir.inspect(dataset, files, stir_storage.load(path))
         arrays = storage.load(path, executor)
         storage.check_arrays(path, arrays)
     except StirdataError as error:
@@ -183,8 +185,21 @@ def _inspect(path: Path, dataset: str, executor: Executor, advance: Callable[[in
     return Content(files, {name: sha256_of_array(array) for name, array in arrays.items()})
 
 
+def _inspect_set(path: Path, dataset: str) -> Content:
+    present = _files_in(path) if path.is_dir() else {path.name: path}
+    files = {name: describe_file(found, name) for name, found in present.items()}
+    try:
+        return pinned_stir.inspect(dataset, files, stir_storage.load(path))
+    except (FormatError, MissingFileError) as error:
+        return Content(files, {}, findings=(unreadable(path, error),))
+
+
+def _files_in(folder: Path) -> dict[str, Path]:
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+
+
 def _inspect_tree(folder: Path, executor: Executor, advance: Callable[[int], None] | None) -> Content:
-    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    present = _files_in(folder)
     try:
         arrays, tree = png_tree.read(folder, executor, advance)
         storage.check_arrays(folder, arrays)

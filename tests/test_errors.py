@@ -19,6 +19,7 @@ BASES = {
     errors.MissingFileError: FileNotFoundError,
     errors.TargetExistsError: FileExistsError,
     errors.TargetError: OSError,
+    errors.NotEnoughMemoryError: MemoryError,
 }
 
 

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stirdata.datasets.augment import DoubledPixels, ScaleAugment
+from stirdata.datasets.batches import Batches
 from stirdata.datasets.tensors import checked_device, doubled, to_float
+from stirdata.datasets.views import MNISTScaleView
 from stirdata.errors import MissingFileError, ParameterError
 from stirdata.executors import threads
 from stirdata.manifest import FILE_SUFFIX, manifest_path
@@ -173,6 +176,79 @@ class MNISTScale:
         """
         return _read_only(self._array(split, "source_index"))
 
+    def batches(
+        self,
+        split: str,
+        batch_size: int,
+        shuffle: bool = True,
+        seed: int = 0,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        drop_last: bool = False,
+        *,
+        size: int = 28,
+        normalize: bool = False,
+        augment: ScaleAugment | None = None,
+        latents: bool = False,
+        channels_last: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+        reuse: bool = False,
+    ) -> Batches:
+        """Return a split in batches: one epoch of pairs of images and labels per iteration.
+
+        The split stays on the device as bytes of 28 x 28 pixels; each batch is gathered, augmented,
+        converted and doubled there.
+
+        Args:
+            split: ``train``, ``val`` (or ``valid``) or ``test``.
+            batch_size: Images per batch and rank, 1 or more; published is 128.
+            shuffle: Whether every epoch has an order of its own.
+            seed: Of the orders, 0 or more.
+            device: Of torch; None is the CPU.
+            dtype: float32 (also for None), float16, bfloat16 or uint8.
+            drop_last: Whether to leave out the last batch of an epoch if it is smaller.
+            size: 28, or 56 for every pixel doubled after augmentation (the paper's second regime).
+            normalize: Subtract the mean 0.0607 and divide by the standard deviation 0.2161.
+            augment: ``ScaleAugment(0.5, 2.0, seed)`` is the paper's "+" regime.
+            latents: Whether batches have a third tensor, the stored scale factors: float64 (B,).
+            channels_last: Whether images have the memory format ``torch.channels_last``.
+            rank: Which part of each epoch, 0 to ``world_size - 1``.
+            world_size: Number of parts without a common image.
+            reuse: Write the images of every batch into the same memory.
+
+        Returns:
+            Batches of images (B, 1, size, size) and labels int64 (B,); see
+            :class:`stirdata.datasets.batches.Batches`, also for going on in the middle of an epoch.
+
+        Raises:
+            ParameterError: An argument is out of range, or this machine does not have the device.
+            FormatError: The file is damaged, or holds no scale factors though they are asked for.
+
+        Source: arXiv 1910.11093, Table 2.
+        """
+        import torch
+
+        _check_size(size)
+        place = checked_device(device)
+        names = ["images", "labels", "scales"] if latents else ["images", "labels"]
+        images, *companions = (torch.from_numpy(self._array(split, name)).to(place) for name in names)
+        return Batches(
+            images[:, None],
+            *companions,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            dtype=dtype,
+            normalize=(MEAN, STD) if normalize else None,
+            channels_last=channels_last,
+            drop_last=drop_last,
+            rank=rank,
+            world_size=world_size,
+            transform=augment if size == 28 else DoubledPixels(augment),
+            reuse=reuse,
+        )
+
     def view(
         self,
         split: str,
@@ -214,43 +290,6 @@ class MNISTScale:
         self._arrays = known
         if key not in self._arrays:
             raise storage.no_scales(self.path, [key])
-
-
-class MNISTScaleView:
-    """A split of :class:`MNISTScale` as a map-style dataset; made by :meth:`MNISTScale.view`.
-
-    Items are pairs of an image and a label. Works with any number of workers, forked or spawned.
-    """
-
-    def __init__(
-        self,
-        dataset: MNISTScale,
-        split: str,
-        transform: Callable[[Any], Any] | None,
-        target_transform: Callable[[int], Any] | None,
-    ) -> None:
-        self.dataset = dataset
-        self.split = split
-        self.transform = transform
-        self.target_transform = target_transform
-
-    def __len__(self) -> int:
-        return len(self.dataset.labels(self.split))
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image = self.dataset.images(self.split)[index]
-        label = int(self.dataset.labels(self.split)[index])
-        target = label if self.target_transform is None else self.target_transform(label)
-        return self._transformed(image), target
-
-    def _transformed(self, image: NDArray[np.uint8]) -> Any:
-        import torch
-
-        if self.transform is None:
-            return to_float(torch.tensor(image)[None])
-        from PIL import Image
-
-        return self.transform(Image.fromarray(image))
 
 
 def _locate(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:

@@ -61,46 +61,108 @@ def to_float(
         channels_last: Whether the result's memory format is ``torch.channels_last``.
         out: Written to and returned instead of new memory: of the result's shape, type and device.
     """
-    import torch
+    return Converter(images.device, mean, std, dtype=dtype, channels_last=channels_last)(images, out)
 
-    def constant(value: Level) -> torch.Tensor:
-        number = torch.tensor(value, dtype=torch.float32, device=images.device)
-        return number if number.ndim == 0 else number[:, None, None]
 
-    values = _empty_floats(images, dtype or torch.float32, channels_last) if out is None else out
-    divisor = constant(255.0)
-    piece = max(1, _PIECE_PIXELS // max(1, images[:1].numel()))
-    for start in range(0, len(images), piece):
-        target, pixels = values[start : start + piece], images[start : start + piece]
-        part = target.copy_(pixels) if target.dtype == torch.float32 else pixels.to(torch.float32)
-        part.div_(divisor)
+class Converter:
+    """Does what :func:`to_float` does, again and again: its constants lie on the device from the start.
+
+    Args:
+        device: Where the images will be.
+        mean: A number, or one per channel, in units of [0, 1].
+        std: Likewise.
+        dtype: float32 (also for None), float16 or bfloat16.
+        channels_last: Whether results have the memory format ``torch.channels_last``.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        mean: Level | None = None,
+        std: Level | None = None,
+        *,
+        dtype: torch.dtype | None = None,
+        channels_last: bool = False,
+    ) -> None:
+        import torch
+
+        self.dtype = dtype or torch.float32
+        self._channels_last = channels_last
+        self._divisor = _constant(255.0, device)
+        self._levels: tuple[torch.Tensor, torch.Tensor] | None = None
         if mean is not None and std is not None:
-            part.sub_(constant(mean)).div_(constant(std))
+            self._levels = _constant(mean, device), _constant(std, device)
+
+    def __call__(self, images: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Return uint8 images (N, channels, height, width) as floats, in ``out`` if that is given."""
+        values = out
+        if values is None:
+            shape = tuple(images.shape)
+            values = empty_images(shape, self.dtype, images.device, channels_last=self._channels_last)
+        if images.numel() <= _PIECE_PIXELS:  # a small batch takes less time than slicing would
+            self._convert(images, values)
+            return values
+        piece = max(1, _PIECE_PIXELS // images[0].numel())
+        for start in range(0, len(images), piece):
+            self._convert(images[start : start + piece], values[start : start + piece])
+        return values
+
+    def _convert(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
+        import torch
+
+        part = target.copy_(pixels) if target.dtype == torch.float32 else pixels.to(torch.float32)
+        part.div_(self._divisor)
+        if self._levels is not None:
+            mean, std = self._levels
+            part.sub_(mean).div_(std)
         if part is not target:
             target.copy_(part)
-    return values
 
 
-def _empty_floats(images: torch.Tensor, dtype: torch.dtype, channels_last: bool) -> torch.Tensor:
-    """Return memory for floats of the images' shape on their device.
+def _constant(value: Level, device: torch.device) -> torch.Tensor:
+    """Return a level as a tensor that broadcasts over images, filled on the device.
+
+    Copying it there would wait for all that the device still has to do.
+    """
+    import torch
+
+    if isinstance(value, Sequence):
+        return torch.stack([_constant(number, device) for number in value])[:, None, None]
+    return torch.full((), value, dtype=torch.float32, device=device)
+
+
+def empty_images(
+    shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, *, channels_last: bool = False
+) -> torch.Tensor:
+    """Return memory for images on a device, its content undefined.
 
     On the CPU it comes from NumPy, which asks Linux for huge pages: the first touch of torch's own
     memory, in pages of 4 KiB, takes longer than all of the arithmetic.
+
+    Args:
+        shape: (N, channels, height, width), or any other without ``channels_last``.
+        dtype: Of the images.
+        device: Where they are to be.
+        channels_last: Whether the memory format is ``torch.channels_last``.
     """
     import numpy as np
     import torch
 
-    shape = tuple(images.shape)
     if channels_last:
         shape = (shape[0], *shape[2:], shape[1])
-    if images.device.type == "cpu":
-        carrier = np.float32 if dtype == torch.float32 else np.int16  # NumPy has no bfloat16
+    if device.type == "cpu":
+        carrier = {1: np.uint8, 2: np.int16, 4: np.float32}[dtype.itemsize]  # NumPy has no bfloat16
         values = torch.from_numpy(np.empty(shape, carrier)).view(dtype)
     else:
-        values = torch.empty(shape, dtype=dtype, device=images.device)
+        values = torch.empty(shape, dtype=dtype, device=device)
     return values.permute(0, 3, 1, 2) if channels_last else values
 
 
 def doubled(images: torch.Tensor) -> torch.Tensor:
     """Return images with every pixel doubled in both directions: (..., H, W) to (..., 2H, 2W)."""
     return images.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
+
+
+def channels_first(images: torch.Tensor) -> torch.Tensor:
+    """Return stored images, (B, H, W) or (B, H, W, 3), as a view (B, channels, H, W)."""
+    return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)

@@ -23,6 +23,7 @@ def rescale(
     *,
     workers: int = 1,
     block: int = BLOCK_IMAGES,
+    crop: bool = True,
     advance: Callable[[int], None] | None = None,
 ) -> Any:
     """Rescale each image by its own factor about the published centre, on its own canvas.
@@ -35,6 +36,8 @@ def rescale(
         scales: Factors above 0, float64, shape (N,), of the same library and on the same device.
         workers: Threads to use; the result does not depend on it. Leave it at 1 on a GPU.
         block: Images per block, 1 or more; the result does not depend on it. On a GPU take 16384 or more.
+        crop: Leave out what no image of a block reaches; the result does not depend on it. It saves time
+            where all factors are small, but a GPU has to be waited for in order to know what is reached.
         advance: Called with the number of images finished, after each block.
 
     Returns:
@@ -64,7 +67,7 @@ def rescale(
     result = xp.zeros_like(images)
 
     def finish(members: Any) -> int:
-        part = rescale_block(xp.take(images, members, axis=0), xp.take(scales, members, axis=0))
+        part = rescale_block(xp.take(images, members, axis=0), xp.take(scales, members, axis=0), crop=crop)
         result[members, ...] = part
         return int(members.shape[0])
 
@@ -82,12 +85,12 @@ def _blocks(xp: Any, scales: Any, size: int) -> Iterator[Any]:
         yield order[start : start + size]
 
 
-def rescale_block(images: Any, scales: Any) -> Any:
+def rescale_block(images: Any, scales: Any, *, crop: bool = True) -> Any:
     """Rescale one block of images; see :func:`rescale`, which splits its work into blocks."""
     xp = array_namespace(images, scales)
     side = images.shape[1]
     inside, nearest, fraction = _sample_points(xp, scales, side)
-    first, last = _extent(xp, inside)
+    first, last = _extent(xp, inside) if crop else (0, side)
     result = xp.zeros_like(images)
     if first == last:
         return result
@@ -122,7 +125,7 @@ def _sample_points(xp: Any, scales: Any, side: int) -> tuple[Any, Any, Any]:
 
 def _extent(xp: Any, inside: Any) -> tuple[int, int]:
     """Return the first output position that any image of the block reaches, and one past the last."""
-    reached = [position for position, any_inside in enumerate(xp.any(inside, axis=0)) if any_inside]
+    reached = [position for position, any_inside in enumerate(xp.any(inside, axis=0).tolist()) if any_inside]
     return (reached[0], reached[-1] + 1) if reached else (0, 0)
 
 

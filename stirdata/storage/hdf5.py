@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import FormatError, MissingFileError
+from stirdata.storage.blocked import BlockedArray
+from stirdata.storage.sparse import SparseFile
 
 if TYPE_CHECKING:
     import h5py
+    import numpy as np
     from numpy.typing import NDArray
 
 _BLOCK = 1 << 20  # bytes by which a file in memory grows
+_CHARACTERS = "characters"
+_MOST_CHARACTERS = 1 << 16  # a text has; more than that is a damage that would take all memory
 _NUMBERS = "biuf"  # NumPy's kinds of truth values, integers and floating-point numbers
 
 
@@ -34,10 +40,60 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], attributes: Mapping[st
         for name, value in attributes.items():
             _write_attribute(file, name, value)
         for name, array in arrays.items():
-            file.create_dataset(name, data=array, track_times=False)
+            write_array(file, name, array)
         file.flush()
         content = file.id.get_file_image()
     path.write_bytes(content)
+
+
+def write_blocked(path: Path, arrays: Mapping[str, NDArray[Any] | BlockedArray]) -> None:
+    """Write arrays of which some are never in memory as a whole.
+
+    The HDF5 library lays out the file in memory, without them; then they go where it left room.
+    """
+    import h5py
+
+    layout = SparseFile()
+    with h5py.File(layout, "w", libver="earliest", track_order=False) as file:
+        for name, array in arrays.items():
+            if isinstance(array, BlockedArray):
+                _leave_room(file, name, array)
+            else:
+                write_array(file, name, array)
+        file.flush()
+        offsets = {name: file[name].id.get_offset() for name in arrays}
+    with path.open("wb") as target:
+        layout.copy_to(target)
+        for name, array in arrays.items():
+            if isinstance(array, BlockedArray):
+                target.seek(offsets[name])
+                for block in array.blocks():
+                    target.write(block.reshape(-1).view("u1").data)
+
+
+def _leave_room(file: h5py.File, name: str, array: BlockedArray) -> None:
+    import h5py
+
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    properties.set_obj_track_times(False)
+    space, kind = h5py.h5s.create_simple(array.shape), h5py.h5t.py_create(array.dtype)
+    h5py.h5d.create(file.id, name.encode(), kind, space, properties)
+
+
+def write_array(file: h5py.File, name: str, array: NDArray[Any]) -> None:
+    """Write an array; text as UTF-8 of a fixed length, with the length in characters as an attribute."""
+    import h5py
+    import numpy as np
+
+    if array.dtype.kind != "U":
+        file.create_dataset(name, data=array, track_times=False)
+        return
+    encoded = np.array([text.encode() for text in array.ravel().tolist()], np.bytes_).reshape(array.shape)
+    dtype = h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize))
+    data_set = file.create_dataset(name, data=encoded.astype(dtype), track_times=False)
+    data_set.attrs[_CHARACTERS] = array.dtype.itemsize // 4
 
 
 def _write_attribute(file: h5py.File, name: str, value: Any) -> None:
@@ -59,7 +115,7 @@ def read(path: Path, names: list[str] | None = None) -> dict[str, NDArray[Any]]:
         FormatError: It is no HDF5 file, is cut short, lacks one of the names, or has something else
             than an array of numbers under it.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         present = _names(file)
         absent = [name for name in names or [] if name not in present]
         if absent:
@@ -74,7 +130,7 @@ def read(path: Path, names: list[str] | None = None) -> dict[str, NDArray[Any]]:
 
 def read_attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of a file as Python values."""
-    with _opened(path) as file:
+    with opened(path) as file:
         return {name: _plain(value) for name, value in file.attrs.items()}
 
 
@@ -94,6 +150,8 @@ def _content(path: Path, data_set: h5py.Dataset) -> NDArray[Any]:
             got=f"{data_set.name} as a reference",
             hint="do not trust this file",
         )
+    if data_set.shape is not None and _is_text(data_set):
+        return _text(data_set)
     if data_set.shape is None or data_set.dtype.kind not in _NUMBERS:
         raise FormatError(
             "the HDF5 file holds something else than an array of numbers",
@@ -104,8 +162,62 @@ def _content(path: Path, data_set: h5py.Dataset) -> NDArray[Any]:
     return array
 
 
+def _text(data_set: h5py.Dataset) -> NDArray[np.str_]:
+    """Read text that :func:`write_array` wrote."""
+    import numpy as np
+
+    decoded = np.char.decode(data_set[...], "utf-8")
+    return decoded.astype(_text_type(data_set))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array lies in an HDF5 file.
+
+    Attributes:
+        shape: Of the array.
+        dtype: Of the numbers or the text.
+        offset: Where the array begins in the file, if it lies there as it is; else None.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int | None
+
+
+def layouts(path: Path) -> dict[str, Layout]:
+    """Return how every array lies in a file.
+
+    Raises:
+        MissingFileError: There is no such file.
+        FormatError: It is no HDF5 file, or cut short.
+    """
+    with opened(path) as file:
+        return {name: _layout(file, file[name]) for name in _names(file) if file[name].shape is not None}
+
+
+def _layout(file: h5py.File, data_set: h5py.Dataset) -> Layout:
+    plain = not (data_set.chunks or data_set.external or data_set.is_virtual or file.userblock_size)
+    offset = data_set.id.get_offset() if plain and data_set.id.get_storage_size() == data_set.nbytes else None
+    return Layout(data_set.shape, _text_type(data_set) if _is_text(data_set) else data_set.dtype, offset)
+
+
+def _is_text(data_set: h5py.Dataset) -> bool:
+    return data_set.dtype.kind == "S" and _CHARACTERS in data_set.attrs
+
+
+def _text_type(data_set: h5py.Dataset) -> np.dtype[Any]:
+    import numpy as np
+
+    count = int(data_set.attrs[_CHARACTERS])
+    if not 0 < count <= _MOST_CHARACTERS:
+        raise ValueError(f"{data_set.name} with {count} characters in a text")
+    return np.dtype(f"<U{count}")
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open a file for reading; it is not locked, so that any number of processes can."""
     import h5py
 
     if not path.is_file():

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata import atomic
 from stirdata.errors import FormatError, MissingFileError
-from stirdata.manifest import FOLDER_NAME, SUMS_NAME, FileEntry, Manifest, checksum_lines
+from stirdata.manifest import FileEntry, Manifest
 from stirdata.storage import hdf5, npz, png_tree, saving
 from stirdata.storage.saving import Arrays
 
@@ -130,13 +129,16 @@ def _save_tree(
     advance: Advance | None,
     accept: Callable[[Manifest], None],
 ) -> Manifest:
-    with atomic.new_folder(target) as partial:
-        tree = png_tree.write(partial, arrays, executor, advance)
-        manifest = _manifest(arrays, description, tree.files, "png", {MD5_NAME: tree.md5})
-        accept(manifest)
-        (partial / SUMS_NAME).write_bytes(checksum_lines(tree.files).encode())
-        (partial / FOLDER_NAME).write_bytes(manifest.dumps().encode())
-    return manifest
+    trees: list[png_tree.TreeDigest] = []
+
+    def write(partial: Path) -> list[FileEntry]:
+        trees.append(png_tree.write(partial, arrays, executor, advance))
+        return trees[0].files
+
+    def describe(files: list[FileEntry]) -> Manifest:
+        return _manifest(arrays, description, files, "png", {MD5_NAME: trees[0].md5})
+
+    return saving.save_folder(target, write, describe, accept)
 
 
 def _manifest(

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from stirdata import __version__, atomic, interrupts
 from stirdata.manifest import (
+    FOLDER_NAME,
     SUMS_NAME,
+    ArrayEntry,
     FileEntry,
     Manifest,
     checksum_lines,
@@ -52,7 +54,7 @@ class Description:
 
 
 def manifest_for(
-    arrays: Arrays,
+    arrays: Mapping[str, NDArray[Any] | ArrayEntry],
     description: Description,
     files: list[FileEntry],
     libraries: Iterable[str],
@@ -63,7 +65,7 @@ def manifest_for(
     """Return the manifest of arrays in files.
 
     Args:
-        arrays: All of them, by name.
+        arrays: All of them, by name, or what describes them.
         description: What they are.
         files: That hold them.
         libraries: Installed packages that took part, whose versions are noted.
@@ -78,7 +80,10 @@ def manifest_for(
         seed=description.seed,
         sources=description.sources,
         files=files,
-        arrays={name: describe_array(array) for name, array in arrays.items()},
+        arrays={
+            name: array if isinstance(array, ArrayEntry) else describe_array(array)
+            for name, array in arrays.items()
+        },
         license=description.license,
         citation=description.citation,
         checksums=checksums or {},
@@ -131,6 +136,31 @@ def save_manifest(target: Path, manifest: Manifest) -> None:
         new_sums, new_manifest = new
         new_manifest.write_bytes(manifest.dumps().encode())
         new_sums.write_bytes(_with_checksums(sums, manifest.files))
+
+
+def save_folder(
+    target: Path,
+    write: Callable[[Path], list[FileEntry]],
+    describe: Callable[[list[FileEntry]], Manifest],
+    accept: Accept = lambda manifest: None,
+) -> Manifest:
+    """Write a folder with its manifest and SHA256SUMS in it; hold the lock of ``target``.
+
+    Args:
+        target: Replaced if it exists.
+        write: Fills the folder that it gets, and lists the files.
+        describe: Returns the manifest for the files that were written.
+        accept: Called with the manifest before anything gets its name; raises to refuse it.
+
+    Raises:
+        TargetError: The output cannot be written.
+    """
+    with atomic.new_folder(target) as partial:
+        manifest = describe(write(partial))
+        accept(manifest)
+        (partial / SUMS_NAME).write_bytes(checksum_lines(manifest.files).encode())
+        (partial / FOLDER_NAME).write_bytes(manifest.dumps().encode())
+    return manifest
 
 
 def _with_checksums(sums: Path, files: list[FileEntry]) -> bytes:

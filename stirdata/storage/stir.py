@@ -1,24 +1,31 @@
-"""A STIR set on disk: one compressed npz file with six arrays, and its manifest."""
+"""A STIR set on disk: six arrays as an npz file, an HDF5 file or a folder of npy files, and a manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata.manifest import Manifest
+import numpy as np
+
+from stirdata.manifest import ArrayEntry, FileEntry, Manifest, describe_array, describe_file
 from stirdata.recipes import stir_schema
-from stirdata.recipes.stir import KEYS, Frame, StirArrays
-from stirdata.storage import deflated_npz, npz, saving
+from stirdata.recipes.stir import KEYS, StirArrays
+from stirdata.storage import deflated_npz, hdf5, npy, npz, saving, stir_members
+from stirdata.storage.blocked import BlockedArray
 from stirdata.storage.saving import Accept, Description
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stirdata.storage.stir_file import StirFile
+
 SUFFIX = ".npz"
 FAMILY = "stir-"
 """How the names of the datasets in manifests begin."""
+_LIBRARIES = {"npz": ("numpy",), "h5": ("numpy", "h5py"), "npy": ("numpy",)}
 
 
 def save(
@@ -51,38 +58,101 @@ def save(
     return saving.save_file(
         target,
         lambda path: deflated_npz.write(path, content, executor, workers),
-        lambda files: saving.manifest_for(content, description, files, ["numpy"], versions=versions),
+        lambda files: saving.manifest_for(content, description, files, _LIBRARIES["npz"], versions=versions),
         accept,
     )
 
 
-def load(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the six arrays of a file, as they are: the schema is not checked.
+def form_by_name(target: Path) -> str:
+    """Return the format that a name asks for: ``npz``, ``h5``, or ``npy`` for a folder.
+
+    Example:
+        >>> form_by_name(Path("mnist.h5")), form_by_name(Path("mnist"))
+        ('h5', 'npy')
+    """
+    form = target.suffix.removeprefix(".")
+    return form if form in ("npz", "h5") else "npy"
+
+
+def copy(
+    source: StirFile,
+    target: Path,
+    description: Description,
+    *,
+    executor: Executor,
+    workers: int = 1,
+    versions: Mapping[str, str] | None = None,
+    accept: Accept = lambda manifest: None,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Manifest:
+    """Write a set that is on disk in the format of the target's name, a block at a time; hold its lock.
+
+    Args:
+        source: The set.
+        target: A name ending in .npz or .h5, or a folder; replaced if it exists.
+        description: What it is.
+        executor: Threads to compress in.
+        workers: How many there are; the bytes do not depend on it.
+        versions: Of programs and libraries that took part, other than NumPy and h5py.
+        accept: Called with the manifest before anything gets its name; raises to refuse it.
+        advance: Called with the number of images copied, now and then.
 
     Raises:
-        MissingFileError: There is no such file.
+        FormatError: The source is damaged.
+        TargetError: The output cannot be written.
+    """
+    form, digest = form_by_name(target), hashlib.sha256()
+    images = _copied(source, digest.update, advance)
+    small = {"lbls": source.labels, "scls": source.scales, "psts": source.positions, **source.tables}
+    content = {key: images if key == stir_members.IMAGES else small[key] for key in KEYS}
+
+    def write(path: Path) -> None:
+        {
+            "npz": lambda: deflated_npz.write(path, content, executor, workers),
+            "h5": lambda: hdf5.write_blocked(path, content),
+            "npy": lambda: _write_folder(path, content),
+        }[form]()
+
+    def describe(files: list[FileEntry]) -> Manifest:
+        entry = ArrayEntry("|u1", images.shape, digest.hexdigest())
+        entries = {key: entry if key == stir_members.IMAGES else describe_array(small[key]) for key in KEYS}
+        return saving.manifest_for(entries, description, files, _LIBRARIES[form], versions=versions)
+
+    if form != "npy":
+        return saving.save_file(target, write, describe, accept)
+    return saving.save_folder(target, lambda path: _listed(path, write), describe, accept)
+
+
+def _copied(source: StirFile, look: Callable[[Any], object], advance: Callable[[int], None]) -> BlockedArray:
+    """Return the images of a set; whoever takes the blocks lets them be looked at and counted."""
+
+    def blocks() -> Iterator[NDArray[np.uint8]]:
+        for block in source.every_block():
+            look(block.data)
+            yield block
+            advance(len(block))
+
+    return BlockedArray(source.frame.shape + source.frame.image_shape, np.dtype("u1"), blocks)
+
+
+def _write_folder(folder: Path, content: Mapping[str, NDArray[Any] | BlockedArray]) -> None:
+    for key, array in content.items():
+        npy.write(folder / f"{key}.npy", array)
+
+
+def _listed(folder: Path, write: Callable[[Path], None]) -> list[FileEntry]:
+    write(folder)
+    return [describe_file(folder / f"{key}.npy", f"{key}.npy") for key in KEYS]
+
+
+def load(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the six arrays of a set, as they are: the schema is not checked.
+
+    Raises:
+        MissingFileError: There is no such file or folder.
         FormatError: It is damaged, or lacks arrays.
     """
-    return npz.read(path, list(KEYS))
-
-
-def load_checked(path: Path) -> tuple[StirArrays, Frame]:
-    """Read a set that fits the schema.
-
-    Raises:
-        MissingFileError: There is no such file.
-        FormatError: It is damaged, or breaks the schema.
-    """
-    content = load(path)
-    return StirArrays(**content), stir_schema.check(content, where=path)
-
-
-def looks_like_set(path: Path) -> bool:
-    """Tell whether a file holds the arrays that only STIR sets have, by the names in it."""
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {"imgs.npy", "psts.npy"} <= set(archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
+    form = stir_members.form_of(path)
+    if form == "npz":
+        return npz.read(path, list(KEYS))
+    return hdf5.read(path, list(KEYS)) if form == "h5" else npy.read_folder(path, list(KEYS))

@@ -60,7 +60,6 @@ def test_any_bytes_in_any_portions(
     array = np.frombuffer(content, np.uint8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deflated_npz, "_PORTION", size)
-        patch.setattr(deflated_npz, "_WINDOW", 16)
         deflated_npz.write(path, {"a": array}, InProcess())
     with np.load(path) as archive:
         assert np.array_equal(archive["a"], array)

@@ -16,6 +16,7 @@ from stirdata.manifest import load as load_manifest
 from stirdata.manifest import manifest_path
 from stirdata.recipes.stir import KEYS
 from stirdata.storage import stir
+from stirdata.storage.stir_members import looks_like_set
 
 
 def save(target: Path, workers: int = 1) -> Path:
@@ -29,10 +30,9 @@ def save(target: Path, workers: int = 1) -> Path:
 
 def test_a_set_comes_back_with_its_manifest_and_checksum(tmp_path: Path) -> None:
     path = save(tmp_path / "own.npz")
-    arrays, frame = stir.load_checked(path)
+    found = stir.load(path)
     for key, array in small_set().as_dict().items():
-        assert np.array_equal(getattr(arrays, key), array)
-    assert frame.scales == (12, 7, 3)
+        assert np.array_equal(found[key], array)
     manifest = load_manifest(manifest_path(path))
     assert list(manifest.arrays) == list(KEYS)
     assert manifest.versions["x"] == "1"
@@ -82,8 +82,10 @@ def test_missing_files_are_told(tmp_path: Path) -> None:
 
 
 def test_sets_are_told_by_the_names_of_their_arrays(tmp_path: Path) -> None:
-    assert stir.looks_like_set(save(tmp_path / "a.npz"))
+    assert looks_like_set(save(tmp_path / "a.npz"))
     np.savez(tmp_path / "b.npz", train_images=np.zeros(3))
-    assert not stir.looks_like_set(tmp_path / "b.npz")
+    assert not looks_like_set(tmp_path / "b.npz")
     (tmp_path / "c.npz").write_bytes(b"no zip")
-    assert not stir.looks_like_set(tmp_path / "c.npz")
+    assert not looks_like_set(tmp_path / "c.npz")
+    assert not looks_like_set(tmp_path)
+    assert not looks_like_set(tmp_path / "d.npz")

@@ -1,0 +1,41 @@
+"""A file in memory behaves as one on disk, whatever is written, read, sought and cut."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stirdata.storage.sparse import SparseFile
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("seek"), st.integers(0, 20_000), st.sampled_from([io.SEEK_SET, io.SEEK_END])),
+        st.tuples(st.just("write"), st.binary(max_size=6000)),
+        st.tuples(st.just("read"), st.integers(0, 9000)),
+    ),
+    max_size=12,
+)
+
+
+@given(STEPS)
+def test_steps_give_what_they_give_on_disk(tmp_path_factory: object, steps: list[tuple[object, ...]]) -> None:
+    folder: Path = tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    found = SparseFile()
+    with (folder / "a").open("w+b", buffering=0) as file:
+        for name, *arguments in steps:
+            assert getattr(found, name)(*arguments) == getattr(file, name)(*arguments)
+        with (folder / "b").open("w+b") as copied:
+            found.copy_to(copied)
+    assert (folder / "b").read_bytes() == (folder / "a").read_bytes()
+
+
+def test_what_was_cut_off_is_not_copied(tmp_path: Path) -> None:
+    found = SparseFile()
+    found.write(b"x" * 10_000)
+    assert found.truncate(5) == 5
+    with (tmp_path / "a").open("w+b") as file:
+        found.copy_to(file)
+    assert (tmp_path / "a").read_bytes() == b"xxxxx"
