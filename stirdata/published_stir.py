@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import FormatError, ManifestError, MissingFileError
-from stirdata.manifest import SUMS_NAME, FileEntry, load, manifest_path
+from stirdata.manifest import SUMS_NAME, ArrayEntry, FileEntry, describe_array, load, manifest_path
 from stirdata.pinned import pinned
 from stirdata.storage.saving import Description, manifest_for, save_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from stirdata.fetch import Fetched
+    from stirdata.recipes.stir import Frame
+    from stirdata.storage.stir_file import StirFile
 
 RECIPE = {"name": "stir-published", "version": 1}
 
@@ -42,15 +42,14 @@ def describe(name: str, file: Fetched, source: dict[str, Any], *, pinned_shape: 
         FormatError: It breaks the schema; it stays where it is.
         TargetError: The manifest cannot be written.
     """
-    from stirdata.recipes import stir_schema
-    from stirdata.storage import stir as storage
+    from stirdata.storage.stir_file import open_set
 
     facts = pinned("stir-zenodo")["sets"][name]
     try:
-        arrays = storage.load(file.path)
-        stir_schema.check(arrays, where=file.path)
+        opened = open_set(file.path)
         if pinned_shape:
-            _check_shape(arrays, facts, file.path)
+            _check_shape(opened.frame, facts)
+        arrays = _arrays(opened)
     except FormatError as error:
         raise FormatError(
             f"the file is the one that the record announces, but no STIR set: {error.what}",
@@ -63,15 +62,28 @@ def describe(name: str, file: Fetched, source: dict[str, Any], *, pinned_shape: 
     save_manifest(file.path, manifest_for(arrays, description, [_entry(file)], ["numpy"]))
 
 
-def _check_shape(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], where: Path) -> None:
-    from stirdata.recipes import stir_schema
+def _check_shape(frame: Frame, facts: Mapping[str, Any]) -> None:
+    """Raise FormatError unless the axes are those published; the record may name classes as it likes."""
     from stirdata.recipes.stir import Frame
 
-    if len(arrays["lbldata"]) != facts["classes"]:
-        raise FormatError("another number of classes", expected=facts["classes"], got=len(arrays["lbldata"]))
-    classes = tuple(str(label) for label in arrays["lbldata"])  # the record may name them as it likes
-    frame = Frame(classes, facts["instances"], facts["channels"], square=facts["square"])
-    stir_schema.check(arrays, where, frame)
+    expected = Frame(frame.classes, facts["instances"], facts["channels"], square=frame.square)
+    if len(frame.classes) != facts["classes"] or frame != expected:
+        raise FormatError(
+            "its axes are not those published",
+            expected=(3, len(expected.scales), facts["classes"], facts["instances"], *expected.image_shape),
+            got=frame.shape + frame.image_shape,
+        )
+
+
+def _arrays(opened: StirFile) -> dict[str, ArrayEntry]:
+    """Return types, shapes and hashes of the six arrays; the images are read block by block."""
+    digest = hashlib.sha256()
+    for block in opened.every_block():
+        digest.update(block.data)
+    shape = opened.frame.shape + opened.frame.image_shape
+    small = {"lbls": opened.labels, "scls": opened.scales, "psts": opened.positions, **opened.tables}
+    images = ArrayEntry("|u1", shape, digest.hexdigest())
+    return {"imgs": images, **{key: describe_array(array) for key, array in small.items()}}
 
 
 def _description(name: str, facts: Mapping[str, Any], source: dict[str, Any]) -> Description:

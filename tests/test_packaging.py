@@ -84,6 +84,11 @@ def test_guard_against_heavy_imports_works():
         ["generate", "mnist-scale", "--help"],
         ["verify", "--help"],
         ["convert", "--help"],
+        ["fetch", "--help"],
+        ["fetch", "stir", "--help"],
+        ["fetch", "mnist", "--help"],
+        ["cache", "--help"],
+        ["cache", "clean", "--help"],
         ["generate", "mnist-scale", "--seed", "-1"],
     ],
 )

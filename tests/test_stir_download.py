@@ -337,7 +337,7 @@ def test_file_that_breaks_the_schema(fetch, server, tmp_path):
     assert not (tmp_path / "dest" / "emoji.npz.manifest.json").exists()
 
 
-@pytest.mark.parametrize(("classes", "message"), [(2, None), (3, "another number of classes")])
+@pytest.mark.parametrize(("classes", "message"), [(2, None), (3, "its axes are not those published")])
 def test_pinned_record_has_the_pinned_shape(fetch, server, monkeypatch, classes, message, tmp_path):
     facts = pinned("stir-zenodo")
     monkeypatch.setitem(facts, "site", server.url("").rstrip("/"))
