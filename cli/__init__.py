@@ -32,6 +32,8 @@ Exit codes:
         "generate": ("generate", "Make a dataset from its published recipe."),
         "verify": ("verify", "Prove what a dataset is, hash by hash."),
         "diff": ("diff", "Compare two npz files, array by array."),
+        "fetch": ("fetch", "Bring published data and raw material, each byte proven."),
+        "cache": ("cache", "Say, prove and remove what is in the cache."),
         "convert": ("convert", "Write a dataset in another format, with the same content."),
         "info": ("info", "Tell what a dataset is, and where it comes from."),
         "show": ("show", "Draw a labelled contact sheet of a dataset."),

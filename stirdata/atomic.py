@@ -51,7 +51,7 @@ def locked(target: Path, waiting: Callable[[], None] | None = None) -> Iterator[
 
     with _target_errors(target), no_empty_parents(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(_beside(target, "lock"))
+        lock = FileLock(lock_of(target))
         try:
             _acquire(lock, waiting)
             yield
@@ -161,6 +161,11 @@ def resumable_file(target: Path) -> Iterator[io.FileIO]:
         with interrupts.deferred():
             partial.replace(target)
         flush(target.parent)
+
+
+def lock_of(target: Path) -> Path:
+    """Return the lock file that :func:`locked` holds."""
+    return _beside(target, "lock")
 
 
 def partial_of(target: Path) -> Path:

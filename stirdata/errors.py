@@ -71,6 +71,10 @@ class ManifestError(StirdataError, ValueError):
     """A manifest is not valid: not JSON, an unknown schema, a dangerous path, a missing field."""
 
 
+class LockError(StirdataError, ValueError):
+    """A lock file is damaged, or what is published is no longer what it says."""
+
+
 class MissingFileError(StirdataError, FileNotFoundError):
     """A file or folder that was named does not exist."""
 

@@ -9,7 +9,7 @@ import http.client
 import re
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timezone
 from email.utils import parsedate_to_datetime
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import requests
 
 USER_AGENT = f"stirdata/{__version__}"  # servers have refused the default agents of HTTP libraries
+
+FILE_STATUSES = frozenset({200, 206, 416})
+"""Of answers to a question for a file, or a part of it."""
 
 _CHUNK = 1 << 18
 _HEADERS = {
@@ -60,7 +63,11 @@ def new_session() -> requests.Session:
 
 @contextmanager
 def answer(
-    session: requests.Session, url: str, headers: Mapping[str, str] | None = None
+    session: requests.Session,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    accepted: Collection[int] = FILE_STATUSES,
 ) -> Iterator[requests.Response]:
     """Ask by GET, follow redirects, and yield an answer whose body is not read yet.
 
@@ -68,9 +75,10 @@ def answer(
         session: From :func:`new_session`.
         url: An http or https address. From https no redirect leads to http.
         headers: Sent beside the usual ones.
+        accepted: Statuses of the answers that the caller can read.
 
     Yields:
-        A response of status 200, 206 or 416.
+        A response of one of the accepted statuses.
 
     Raises:
         RefusalError: No file there, or none for us; a certificate that proves nothing; a redirect that is
@@ -87,7 +95,7 @@ def answer(
             if location := _location(response):
                 url = next_address(url, location)
                 continue
-            _check_status(response)
+            _check_status(response, accepted)
             yield response
             return
     raise RefusalError(f"redirected more than {_MOST_REDIRECTS} times")
@@ -125,9 +133,9 @@ def _check_scheme(url: str) -> None:
         raise RefusalError(f"neither an http nor an https address: {url}")
 
 
-def _check_status(response: requests.Response) -> None:
+def _check_status(response: requests.Response, accepted: Collection[int]) -> None:
     status = response.status_code
-    if status in {200, 206, 416}:
+    if status in accepted:
         return
     reason = f"{status} {response.reason or ''}".strip() + (", a web page" if sends_html(response) else "")
     if status in _TRANSIENT or status >= 500:

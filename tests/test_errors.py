@@ -15,6 +15,7 @@ BASES = {
     errors.WorkersUnavailableError: ConnectionError,
     errors.FormatError: ValueError,
     errors.ManifestError: ValueError,
+    errors.LockError: ValueError,
     errors.MissingFileError: FileNotFoundError,
     errors.TargetExistsError: FileExistsError,
     errors.TargetError: OSError,

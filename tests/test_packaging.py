@@ -86,6 +86,11 @@ def test_guard_against_heavy_imports_works():
         ["convert", "--help"],
         ["info", "--help"],
         ["show", "--help"],
+        ["fetch", "--help"],
+        ["fetch", "stir", "--help"],
+        ["fetch", "mnist", "--help"],
+        ["cache", "--help"],
+        ["cache", "clean", "--help"],
         ["generate", "mnist-scale", "--seed", "-1"],
     ],
 )

@@ -11,6 +11,7 @@ from stirdata.datasets.augment import DoubledPixels, ScaleAugment
 from stirdata.datasets.batches import Batches
 from stirdata.datasets.tensors import checked_device, doubled, to_float
 from stirdata.datasets.views import MNISTScaleView
+from stirdata.downloads import mnist_scale
 from stirdata.errors import MissingFileError, ParameterError
 from stirdata.executors import threads
 from stirdata.manifest import FILE_SUFFIX, manifest_path
@@ -28,6 +29,7 @@ MEAN = 0.0607
 STD = 0.2161
 """Of the training images in [0, 1]. Source: the training scripts published with arXiv 1910.11093."""
 
+_FILE_SUFFIXES = {".h5", ".npz"}
 _READING_THREADS = 16  # PNG files are read while the disk is waited for, so more than cores
 
 
@@ -43,10 +45,13 @@ class MNISTScale:
         seed: Which realization, below a folder of several.
         min_scale: Smallest scale factor of the realization, below a folder of several.
         max_scale: Largest scale factor of the realization, below a folder of several.
+        download: Make a realization that is missing below a folder: MNIST is fetched into the cache, and
+            what is made of it is written below the folder; see :func:`stirdata.downloads.mnist_scale`.
 
     Raises:
         MissingFileError: There is no such realization.
         FormatError: The file is of no known kind.
+        SourceUnavailableError: MNIST is neither in the cache nor can it be downloaded.
 
     Source: arXiv 1910.11093, section 6.1.
 
@@ -62,8 +67,11 @@ class MNISTScale:
         seed: int = 0,
         min_scale: float = 0.3,
         max_scale: float = 1.0,
+        *,
+        download: bool = False,
     ) -> None:
-        self.path = _locate(Path(path_or_root), seed, min_scale, max_scale)
+        locate = _locate_or_make if download else _locate
+        self.path = locate(Path(path_or_root), seed, min_scale, max_scale)
         self._form = storage.format_of(self.path)
         self._arrays: dict[str, NDArray[Any]] = {}
         self._check()
@@ -302,7 +310,7 @@ def _locate(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:
         )
     if path.is_file() or png_tree.looks_like_tree(path):
         return path
-    root = path.resolve().parent if path.resolve().name == "MNIST_scale" else path
+    root = _root(path)
     candidates = [storage.target_path(root, seed, min_scale, max_scale, form) for form in storage.FORMATS]
     for candidate in candidates:
         if candidate.exists():
@@ -315,6 +323,19 @@ def _locate(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:
         hint=f"stirdata generate mnist-scale --seed {seed} --min-scale {min_scale} --max-scale {max_scale} "
         f"--out {root} makes it",
     )
+
+
+def _locate_or_make(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:
+    try:
+        return _locate(path, seed, min_scale, max_scale)
+    except MissingFileError:
+        if path.suffix in _FILE_SUFFIXES:  # a file is meant, not the folder of several
+            raise
+        return mnist_scale(_root(path), seed, min_scale, max_scale)
+
+
+def _root(path: Path) -> Path:
+    return path.resolve().parent if path.resolve().name == "MNIST_scale" else path
 
 
 def _realizations_below(root: Path) -> str:

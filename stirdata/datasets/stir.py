@@ -36,14 +36,17 @@ class STIRDataset(OpenedSet):
 
     Args:
         path: A .npz or .h5 file, or a folder of .npy files.
+        download: If there is no such file and one of this name is published (``emoji.npz``, ``mnist.npz``,
+            ``trafficsign.npz``, ``aerial.npz``), fetch it into the cache, once, and open it there.
 
     Attributes:
-        path: As given.
+        path: As given, or where the file is in the cache.
         metadata: Title, description, author, license, version and date.
 
     Raises:
         MissingFileError: There is no such file.
         FormatError: It is damaged, or no STIR set.
+        SourceUnavailableError: It cannot be downloaded.
 
     Source: arXiv 2211.10288, and the loader published with it.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stirdata.datasets import one_hot
 from stirdata.datasets.selection import ALL_SCALES, Scales, Selection, select
+from stirdata.downloads import stir_file
 from stirdata.recipes.stir import SETS
 from stirdata.storage.stir_file import StirFile, open_set
 
@@ -21,18 +22,21 @@ class OpenedSet:
 
     Args:
         path: A .npz or .h5 file, or a folder of .npy files.
+        download: If there is no such file and one of this name is published, fetch it into the cache; see
+            :func:`stirdata.downloads.stir_file`.
 
     Attributes:
-        path: As given.
+        path: As given, or where the file is in the cache.
         metadata: Title, description, author, license, version and date.
 
     Raises:
         MissingFileError: There is no such file.
         FormatError: It is damaged, or no STIR set.
+        SourceUnavailableError: It cannot be downloaded.
     """
 
-    def __init__(self, path: str | os.PathLike[str] = "emoji.npz") -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str] = "emoji.npz", *, download: bool = False) -> None:
+        self.path = stir_file(path) if download else Path(path)
         self._file: StirFile = open_set(self.path)
         self.metadata: dict[str, str] = dict(self._file.metadata)
 

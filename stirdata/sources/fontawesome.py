@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stirdata.cache import HOME_VARIABLE, cache_folder
 from stirdata.digest import sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
-from stirdata.fetch import fetch
 from stirdata.pinned import pinned
 from stirdata.progress import bar
+from stirdata.remote_files import RemoteFile
 from stirdata.sources.svg import check_svg
 
 
@@ -59,6 +59,24 @@ def describe() -> dict[str, Any]:
     }
 
 
+def folder_in(cache: Path) -> Path:
+    """Return the folder of the icons in a cache."""
+    return cache / "fontawesome" / str(pinned("fontawesome")["version"])
+
+
+def remote_files() -> list[RemoteFile]:
+    """Return the icons as they are downloaded."""
+    return [_remote_file(name) for name in names()]
+
+
+def _remote_file(name: str) -> RemoteFile:
+    facts = pinned("fontawesome")
+    size = facts["files"][name]["size"]
+    return RemoteFile(
+        f"{name}.svg", facts["mirrors"], size, lambda path: _accept(path.read_bytes(), path, name)
+    )
+
+
 def _folder(source_dir: Path) -> Path:
     """Return the folder that holds the icons, and name all that are missing."""
     if not source_dir.is_dir():
@@ -83,30 +101,18 @@ def _missing(folder: Path) -> list[str]:
 
 
 def _cached(cache: Path | str | None, download: bool, quiet: bool) -> Path:
-    folder = cache_folder(cache) / "fontawesome" / str(pinned("fontawesome")["version"])
+    folder = folder_in(cache_folder(cache))
     missing = _missing(folder)
     if missing and not download:
         raise _unavailable(f"{len(missing)} icons are not in {folder}, and downloading is off")
     with bar(len(missing), "Font Awesome icons", "icon", quiet=quiet) as shown:
         for name in missing:
             try:
-                _download(name, folder, shown.say)
+                _remote_file(name).fetch(folder, quiet=True, say=shown.say)
             except SourceUnavailableError as error:
                 raise _unavailable(f"not in {folder}; {error}") from error
             shown.advance(1)
     return folder
-
-
-def _download(name: str, folder: Path, say: Callable[[str], None]) -> None:
-    facts = pinned("fontawesome")
-    fetch(
-        [mirror + f"{name}.svg" for mirror in facts["mirrors"]],
-        folder / f"{name}.svg",
-        check=lambda path: _accept(path.read_bytes(), path, name),
-        limit=2 * facts["files"][name]["size"],
-        quiet=True,
-        say=say,
-    )
 
 
 def _unavailable(reason: str) -> SourceUnavailableError:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stirdata.cache import HOME_VARIABLE, cache_folder
 from stirdata.digest import sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
-from stirdata.fetch import fetch
 from stirdata.pinned import pinned
+from stirdata.remote_files import RemoteFile
 from stirdata.sources import idx
 from stirdata.sources.digits import DigitImages
 
@@ -81,6 +81,21 @@ def describe() -> dict[str, Any]:
     }
 
 
+def folder_in(cache: Path) -> Path:
+    """Return the folder of the files in a cache."""
+    return cache / "mnist"
+
+
+def remote_files() -> list[RemoteFile]:
+    """Return the four files as they are downloaded."""
+    return [_remote_file(part) for part in PARTS]
+
+
+def _remote_file(part: str) -> RemoteFile:
+    facts, mirrors = _facts(part), pinned("mnist")["mirrors"]
+    return RemoteFile(facts["name"], mirrors, facts["size"], lambda path: _check(part, path))
+
+
 def _facts(part: str) -> dict[str, Any]:
     facts: dict[str, Any] = pinned("mnist")["files"][part]
     return facts
@@ -113,27 +128,16 @@ def _find_all(folder: Path) -> list[Path]:
 
 
 def _cached(cache: Path | str | None, download: bool, quiet: bool) -> list[Path]:
-    folder = cache_folder(cache) / "mnist"
+    folder = folder_in(cache_folder(cache))
     missing = [part for part in PARTS if _find(folder, part) is None]
     if missing and not download:
         raise _unavailable("it is not in the cache, and downloading is off", folder)
     for part in missing:
         try:
-            _download(part, folder, quiet)
+            _remote_file(part).fetch(folder, quiet=quiet)
         except SourceUnavailableError as error:
             raise _unavailable(f"{error.what}:\n            {error.got}", folder) from error
     return _find_all(folder)
-
-
-def _download(part: str, folder: Path, quiet: bool) -> None:
-    facts = _facts(part)
-    fetch(
-        [mirror + facts["name"] for mirror in pinned("mnist")["mirrors"]],
-        folder / facts["name"],
-        check=lambda path: _check(part, path),
-        limit=2 * facts["size"],
-        quiet=quiet,
-    )
 
 
 def _check(part: str, path: Path) -> None:

@@ -30,7 +30,7 @@ def load(*, cache: Path | str | None = None, workers: int = 1, quiet: bool = Fal
     Raises:
         SourceError: The digits drawn on this machine are not the pinned ones.
     """
-    path = cache_folder(cache) / "synthetic" / f"digits-{pinned('synthetic')['version']}.npz"
+    path = path_in(cache_folder(cache))
     cached = _read(path)
     if cached is not None:
         return cached
@@ -46,6 +46,17 @@ def load(*, cache: Path | str | None = None, workers: int = 1, quiet: bool = Fal
             return drawn
     except TargetError:
         return drawn or _draw(workers, quiet)
+
+
+def path_in(cache: Path) -> Path:
+    """Return where the digits are in a cache."""
+    return cache / "synthetic" / f"digits-{pinned('synthetic')['version']}.npz"
+
+
+def check(path: Path) -> None:
+    """Raise SourceError unless a file holds the pinned digits."""
+    if _read(path) is None:
+        raise SourceError("it does not hold the pinned digits", where=path)
 
 
 def describe() -> dict[str, Any]:

@@ -115,17 +115,27 @@ def save_file(
     Raises:
         TargetError: The output cannot be written.
     """
-    sums, beside = target.parent / SUMS_NAME, manifest_path(target)
     with ExitStack() as finishing, atomic.new_file(target) as partial:
         write(partial)
         atomic.flush(partial)
         manifest = describe([describe_file(partial, target.name)])
         accept(manifest)
         finishing.enter_context(interrupts.deferred())  # until the data has its name
-        with atomic.locked(sums), atomic.new_files(sums, beside) as (new_sums, new_manifest):
-            new_manifest.write_bytes(manifest.dumps().encode())
-            new_sums.write_bytes(_with_checksums(sums, manifest.files))
+        save_manifest(target, manifest)
     return manifest
+
+
+def save_manifest(target: Path, manifest: Manifest) -> None:
+    """Write the manifest of a file and its line in SHA256SUMS beside it; hold the lock of ``target``.
+
+    Raises:
+        TargetError: They cannot be written.
+    """
+    sums, beside = target.parent / SUMS_NAME, manifest_path(target)
+    with interrupts.deferred(), atomic.locked(sums), atomic.new_files(sums, beside) as new:
+        new_sums, new_manifest = new
+        new_manifest.write_bytes(manifest.dumps().encode())
+        new_sums.write_bytes(_with_checksums(sums, manifest.files))
 
 
 def save_folder(

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from stirdata import remote_files
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
 from stirdata.pinned import pinned
 from stirdata.sources import mnist
@@ -149,7 +150,7 @@ def test_what_is_missing_is_downloaded_and_checked(fake_mnist, cache, monkeypatc
         (cache / "mnist" / fake_mnist.facts[part]["name"]).unlink()
     asked = []
 
-    def serve(urls, target, *, check, limit, quiet):
+    def serve(urls, target, *, check, limit, **others):
         asked.append(list(urls))
         part = target.name[:12].rstrip("-")
         target.write_bytes(gzip.compress(b"another file"))
@@ -159,7 +160,7 @@ def test_what_is_missing_is_downloaded_and_checked(fake_mnist, cache, monkeypatc
         check(target)
         assert len(absent[part]) <= limit
 
-    monkeypatch.setattr(mnist, "fetch", serve)
+    monkeypatch.setattr(remote_files, "fetch", serve)
     same_digits(load(None, cache=cache), fake_mnist.digits)
     names = [fake_mnist.facts[part]["name"] for part in absent]
     assert asked == [[mirror + name for mirror in pinned("mnist")["mirrors"]] for name in names]
