@@ -31,7 +31,7 @@ Exit codes:
     lazy_commands={
         "generate": ("generate", "Make a dataset from its published recipe."),
         "verify": ("verify", "Prove what a dataset is, hash by hash."),
-        "diff": ("diff", "Compare two npz files, array by array."),
+        "diff": ("diff", "Compare two datasets, array by array."),
         "fetch": ("fetch", "Bring published data and raw material, each byte proven."),
         "cache": ("cache", "Say, prove and remove what is in the cache."),
         "convert": ("convert", "Write a dataset in another format, with the same content."),
@@ -65,7 +65,9 @@ def _explain(error: BaseException) -> int:
         # From click: with 0 after shell completion, with 1 when who read our output has left.
         return DONE if error.code == 0 else INTERRUPTED
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        click.echo("stirdata: interrupted; nothing half-written is left", err=True)
+        click.echo(
+            "stirdata: interrupted; no output is half-written, and downloads go on at the next run", err=True
+        )
         return INTERRUPTED
     if isinstance(error, click.ClickException):
         error.show()

@@ -253,7 +253,9 @@ def test_interrupt_at_each_step(strike, generate, old_output, tmp_path, content_
     for step, (out, code) in strike("SIGINT", form, steps).items():
         message = Path(f"{out}.err").read_text()
         assert code == 130, (step, message)
-        assert "stirdata: interrupted; nothing half-written is left" in message
+        assert (
+            "stirdata: interrupted; no output is half-written, and downloads go on at the next run" in message
+        )
         assert "Traceback" not in message
         found = content_of(out)
         assert found in (before, new), step
@@ -292,7 +294,9 @@ def test_interrupt_from_the_terminal_reaches_the_workers_too(
     assert process.returncode in (130, 0, -signal.SIGINT)
     target = tmp_path / "out" / "MNIST_scale" / "seed_7" / NAMES["png"]
     if process.returncode == 130:
-        assert err.endswith("stirdata: interrupted; nothing half-written is left\n")
+        assert err.endswith(
+            "stirdata: interrupted; no output is half-written, and downloads go on at the next run\n"
+        )
     if process.returncode == 130 and not target.exists():
         assert (out, content_of(tmp_path)) == ("", {})
     else:

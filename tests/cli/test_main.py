@@ -119,7 +119,10 @@ def test_interruption(stirdata, failing, error):
     failing(error)
     ran = stirdata(*GENERATE)
     assert (ran.code, ran.out) == (130, "")
-    assert ran.err.strip() == "stirdata: interrupted; nothing half-written is left"
+    assert (
+        ran.err.strip()
+        == "stirdata: interrupted; no output is half-written, and downloads go on at the next run"
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes break otherwise there")
