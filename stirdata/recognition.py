@@ -9,9 +9,9 @@ from pathlib import Path
 from stirdata.errors import FormatError, MissingFileError, ParameterError, StirdataError
 from stirdata.recipes.stir import KEYS
 from stirdata.storage import headers, png_tree
+from stirdata.storage.forms import form_of
 from stirdata.storage.headers import Header
 from stirdata.storage.mnist_scale import ARRAY_NAMES
-from stirdata.storage.stir_members import form_of
 from stirdata.verification import outputs_below
 
 STIR, MNIST_SCALE = "STIR", "MNIST-scale"

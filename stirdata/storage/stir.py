@@ -15,6 +15,7 @@ from stirdata.recipes import stir_schema
 from stirdata.recipes.stir import KEYS, StirArrays
 from stirdata.storage import deflated_npz, hdf5, npy, npz, saving, stir_members
 from stirdata.storage.blocked import BlockedArray
+from stirdata.storage.forms import form_by_name, form_of
 from stirdata.storage.saving import Accept, Description
 
 if TYPE_CHECKING:
@@ -61,17 +62,6 @@ def save(
         lambda files: saving.manifest_for(content, description, files, _LIBRARIES["npz"], versions=versions),
         accept,
     )
-
-
-def form_by_name(target: Path) -> str:
-    """Return the format that a name asks for: ``npz``, ``h5``, or ``npy`` for a folder.
-
-    Example:
-        >>> form_by_name(Path("mnist.h5")), form_by_name(Path("mnist"))
-        ('h5', 'npy')
-    """
-    form = target.suffix.removeprefix(".")
-    return form if form in ("npz", "h5") else "npy"
 
 
 def copy(
@@ -152,7 +142,7 @@ def load(path: Path) -> dict[str, NDArray[Any]]:
         MissingFileError: There is no such file or folder.
         FormatError: It is damaged, or lacks arrays.
     """
-    form = stir_members.form_of(path)
+    form = form_of(path)
     if form == "npz":
         return npz.read(path, list(KEYS))
     return hdf5.read(path, list(KEYS)) if form == "h5" else npy.read_folder(path, list(KEYS))
