@@ -9,7 +9,7 @@ from pathlib import Path
 from stirdata.errors import MissingFileError, StirdataError, TargetExistsError
 from stirdata.manifest import Manifest, load, manifest_path
 from stirdata.storage.saving import Description
-from stirdata.verification import Identity, verify
+from stirdata.verification import Identity, is_dataset_folder, verify
 
 _DECISIVE = ("dataset", "recipe", "seed", "parameters", "sources")
 
@@ -39,7 +39,8 @@ def standing_outcome(target: Path, wanted: Description, executor: Executor, *, f
     """Return an existing output that is what is wanted; None if there is none, or it may be replaced.
 
     Raises:
-        TargetExistsError: The output exists, is something else, and may not be replaced.
+        TargetExistsError: The output exists, is something else, and may not be replaced; a folder that
+            is no dataset never may.
     """
     if not target.exists():
         return None
@@ -57,12 +58,24 @@ def standing_outcome(target: Path, wanted: Description, executor: Executor, *, f
     except StirdataError as error:
         problem = error
     if force:
+        _check_replaceable(target)
         return None
     raise TargetExistsError(
         "the output exists and is not what was asked for",
         where=target,
         got=problem,
         hint="use --force to replace it, or choose another output",
+    )
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raise TargetExistsError for a folder of other things, which even ``--force`` does not remove."""
+    if not target.is_dir() or not any(target.iterdir()) or is_dataset_folder(target):
+        return
+    raise TargetExistsError(
+        "the output is a folder that holds something else than a dataset",
+        where=target,
+        hint="choose another output, or move the folder away; --force replaces datasets only",
     )
 
 
