@@ -31,7 +31,7 @@ Exit codes:
     lazy_commands={
         "generate": ("generate", "Make a dataset from its published recipe."),
         "verify": ("verify", "Prove what a dataset is, hash by hash."),
-        "diff": ("diff", "Compare two npz files, array by array."),
+        "diff": ("diff", "Compare two datasets, array by array."),
         "convert": ("convert", "Write a dataset in another format, with the same content."),
         "info": ("info", "Tell what a dataset is, and where it comes from."),
         "show": ("show", "Draw a labelled contact sheet of a dataset."),
