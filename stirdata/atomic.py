@@ -179,6 +179,24 @@ def restore_folder(target: Path) -> None:
     _remove(aside)
 
 
+def finish_file(target: Path, is_whole: Callable[[Path], bool]) -> None:
+    """Give a file its name whose writer was killed just before; hold the lock.
+
+    Args:
+        target: Replaced if it exists.
+        is_whole: Tells whether what was left under the temporary name is the whole new file.
+
+    Raises:
+        TargetError: The file cannot be renamed.
+    """
+    partial = _beside(target, "partial")
+    with _target_errors(target):
+        if partial.is_file() and not partial.is_symlink() and is_whole(partial):
+            with interrupts.deferred():
+                partial.replace(target)
+            flush(target.parent)
+
+
 def _exchange(partial: Path, target: Path) -> None:
     aside = _beside(target, "replaced")
     if target.exists():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stirdata.errors import MissingFileError, StirdataError, TargetExistsError
 from stirdata.manifest import Manifest, load, manifest_path
-from stirdata.storage.saving import Description
+from stirdata.storage.saving import Description, finish_file
 from stirdata.verification import Identity, is_dataset_folder, verify
 
 _DECISIVE = ("dataset", "recipe", "seed", "parameters", "sources")
@@ -38,10 +38,13 @@ class Outcome:
 def standing_outcome(target: Path, wanted: Description, executor: Executor, *, force: bool) -> Outcome | None:
     """Return an existing output that is what is wanted; None if there is none, or it may be replaced.
 
+    A file whose replacement was killed at its last step is finished first; hold the lock of ``target``.
+
     Raises:
         TargetExistsError: The output exists, is something else, and may not be replaced; a folder that
             is no dataset never may.
     """
+    finish_file(target)
     if not target.exists():
         return None
     problem: object

@@ -404,3 +404,30 @@ def test_a_file_is_told_by_its_content(tmp_path: Path, small_realization: Arrays
     assert storage.format_of(renamed) == "npz"
     loaded = storage.load(renamed, InProcess())
     np.testing.assert_array_equal(loaded["val/images"], small_realization["val/images"])
+
+
+@pytest.mark.parametrize("old", [True, False])
+@pytest.mark.parametrize("left", ["whole", "half", "nothing"])
+def test_a_replacement_that_was_killed_before_its_last_step_is_finished(
+    old: bool, left: str, tmp_path: Path, small_realization: Arrays, content_of: Listing
+) -> None:
+    """The manifest has its name already, the data not yet."""
+    source = save_below(tmp_path / "source", "npz", small_realization)
+    convert(source, tmp_path / "new" / "a.h5")
+    new = content_of(tmp_path / "new")
+    target = tmp_path / "out" / "a.h5"
+    save(target, small_realization, seed=8)
+    whole = (tmp_path / "new" / "a.h5").read_bytes()
+    rest = {"whole": whole, "half": whole[:-1], "nothing": None}[left]
+    for name in ("a.h5.manifest.json", "SHA256SUMS"):
+        (tmp_path / "out" / name).write_bytes((tmp_path / "new" / name).read_bytes())
+    if not old:
+        target.unlink()
+    if rest is not None:
+        (tmp_path / "out" / ".a.h5.partial").write_bytes(rest)
+    if old and left != "whole":
+        with pytest.raises(TargetExistsError, match="not what was asked for"):
+            convert(source, target)
+    else:
+        assert convert(source, target).already_there == (left == "whole")
+        assert content_of(tmp_path / "out") == new

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata import __version__, atomic, interrupts
+from stirdata.errors import ManifestError, MissingFileError
 from stirdata.manifest import (
     FOLDER_NAME,
     SUMS_NAME,
@@ -20,6 +21,7 @@ from stirdata.manifest import (
     checksum_lines,
     describe_array,
     describe_file,
+    load,
     manifest_path,
 )
 
@@ -126,6 +128,25 @@ def save_file(
             new_manifest.write_bytes(manifest.dumps().encode())
             new_sums.write_bytes(_with_checksums(sums, manifest.files))
     return manifest
+
+
+def finish_file(target: Path) -> None:
+    """Complete what :func:`save_file` was killed at; hold the lock of ``target``.
+
+    Where a file is replaced, its manifest is the new one for a moment while the data is the old one. The
+    whole new data is then under its temporary name, and the manifest proves it.
+
+    Raises:
+        TargetError: The output cannot be written.
+    """
+
+    def is_listed(partial: Path) -> bool:
+        try:
+            return load(manifest_path(target)).files == [describe_file(partial, target.name)]
+        except (MissingFileError, ManifestError):
+            return False
+
+    atomic.finish_file(target, is_listed)
 
 
 def save_folder(
