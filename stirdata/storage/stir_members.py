@@ -97,12 +97,20 @@ def _check_order(header: npy.Header, where: object) -> None:
         )
 
 
+def _stamped(path: Path) -> tuple[int, int]:
+    """Return the stamp of a file before anything of it is read, so that all that is read is of one file."""
+    with path.open("rb") as file:
+        return stamp_of(file)
+
+
 def _in_npz(path: Path) -> Members:
+    stamp = _stamped(path)
+
     def read_small() -> dict[str, NDArray[Any]]:
         return _guarded(path, lambda archive, file: {key: _small(archive, key, path) for key in SMALL})
 
     def images() -> ImageBytes:
-        return _guarded(path, lambda archive, file: _npz_images(archive, file, path))
+        return _guarded(path, lambda archive, file: _npz_images(archive, file, path, stamp))
 
     headers = _guarded(path, lambda archive, file: _npz_headers(archive, path))
     layout = {key: stand_in(header.shape, header.dtype) for key, header in headers.items()}
@@ -172,13 +180,13 @@ def _small(archive: zipfile.ZipFile, key: str, path: Path) -> NDArray[Any]:
     return array
 
 
-def _npz_images(archive: zipfile.ZipFile, file: BinaryIO, path: Path) -> ImageBytes:
+def _npz_images(archive: zipfile.ZipFile, file: BinaryIO, path: Path, stamp: tuple[int, int]) -> ImageBytes:
     header, info = _npz_header(archive, IMAGES, path), archive.getinfo(f"{IMAGES}.npy")
     _check_order(header, path)
     file.seek(info.header_offset)
     local = file.read(_LOCAL_HEADER)
     start = info.header_offset + _LOCAL_HEADER + sum(np.frombuffer(local[26:30], "<u2").tolist())
-    before, stamp = len(header.raw), stamp_of(file)
+    before = len(header.raw)
     if start + info.compress_size > stamp[0]:
         raise FormatError("the images end after the file", where=path, hint="generate or fetch it again")
     if info.compress_type == zipfile.ZIP_STORED:
@@ -211,13 +219,12 @@ class _DataSet:
 
 
 def _in_hdf5(path: Path) -> Members:
-    found = hdf5.layouts(path)
+    stamp, found = _stamped(path), hdf5.layouts(path)
     _check_names(path, list(found))
 
     def images() -> ImageBytes:
         shape, offset = found[IMAGES].shape, found[IMAGES].offset
-        with path.open("rb") as file:
-            part = FilePart(path, offset or 0, math.prod(shape), stamp_of(file))
+        part = FilePart(path, offset or 0, math.prod(shape), stamp)
         if offset is None:
             return _DataSet(part, math.prod(shape[2:]), shape[2:], shape[1])
         return PlainBytes(part)
@@ -228,13 +235,14 @@ def _in_hdf5(path: Path) -> Members:
 
 def _in_folder(path: Path) -> Members:
     _check_names(path, [file.stem for file in path.glob("*.npy")])
+    part = path / f"{IMAGES}.npy"
+    stamp = _stamped(part)
     headers = {key: npy.read_header_of(path / f"{key}.npy") for key in KEYS}
 
     def images() -> ImageBytes:
-        part, header = path / f"{IMAGES}.npy", headers[IMAGES]
+        header = headers[IMAGES]
         _check_order(header, part)
-        with part.open("rb") as file:
-            return PlainBytes(FilePart(part, len(header.raw), header.size, stamp_of(file)))
+        return PlainBytes(FilePart(part, len(header.raw), header.size, stamp))
 
     layout = {key: stand_in(header.shape, header.dtype) for key, header in headers.items()}
     return Members(layout, lambda: npy.read_folder(path, list(SMALL)), images)

@@ -15,6 +15,7 @@ import pytest
 from stir_fixtures import small_set
 
 from stirdata.errors import FormatError, MissingFileError
+from stirdata.recipes import stir_schema
 from stirdata.recipes.stir import KEYS
 from stirdata.recognition import recognize
 from stirdata.storage import hdf5, npy
@@ -336,3 +337,33 @@ def test_images_in_chunks_of_a_file_that_was_replaced_are_refused(tmp_path: Path
     (tmp_path / "b.h5").replace(tmp_path / "a.h5")
     with pytest.raises(FormatError, match="was changed since it was opened"):
         opened.read(1, [2])
+
+
+@pytest.mark.parametrize("form", ["npz", "h5", "npy"])
+def test_labels_of_one_file_and_images_of_another_are_never_mixed(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is replaced after its small arrays were read and before its images were found."""
+    target = tmp_path / ("a" if form == "npy" else f"a.{form}")
+    other = dict(ARRAYS) | {"imgs": ARRAYS["imgs"] ^ 1}
+
+    def write(arrays: dict[str, Any]) -> Path:
+        if form == "npy":
+            target.mkdir(exist_ok=True)
+            for key, array in arrays.items():
+                np.save(target / f"{key}.npy", array)
+            return target / "imgs.npy"
+        np.savez(target, **arrays) if form == "npz" else hdf5.write(target, arrays, {})
+        return target
+
+    os.utime(write(ARRAYS), ns=(0, 0))
+    check = stir_schema.check
+
+    def replace_and_check(arrays: Any, where: object = None) -> Any:
+        write(other)
+        return check(arrays, where)
+
+    monkeypatch.setattr(stir_schema, "check", replace_and_check)
+    opened = open_set(target)
+    with pytest.raises(FormatError, match="was changed since it was opened"):
+        opened.read(0, [0])
