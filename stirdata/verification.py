@@ -195,7 +195,8 @@ def _inspect_set(path: Path, dataset: str) -> Content:
     present = _files_in(path) if path.is_dir() else {path.name: path}
     files = {name: describe_file(found, name) for name, found in present.items()}
     try:
-        return pinned_stir.inspect(dataset, files, stir_storage.load(path))
+        arrays, hashes = stir_storage.hashed(path)
+        return pinned_stir.inspect(dataset, files, arrays, hashes, lambda: stir_storage.load(path))
     except (FormatError, MissingFileError) as error:
         return Content(files, {}, findings=(unreadable(path, error),))
 
