@@ -13,7 +13,7 @@ SETS = ("emoji", "mnist", "trafficsign", "aerial")
 _BEGINNINGS = {b"PK\3\4": "npz", b"PK\5\6": "npz", b"\x89HDF": "h5", b"\x93NUM": "npy"}
 _OTHERS = {".hdf5", ".hdf", ".npy", ".png", ".zip", ".json"}
 """Ends of names that promise a format which is not written; a folder is not meant by them."""
-_NAMES = {"npz": "an npz file", "h5": "an HDF5 file", "npy": "a single array"}
+_NAMES = {"npz": "an npz file", "h5": "an HDF5 file"}
 
 
 def form_of(path: Path, folder: str = "npy") -> str:
@@ -35,17 +35,28 @@ def form_of(path: Path, folder: str = "npy") -> str:
     except FileNotFoundError as error:
         raise missing(path) from error
     except OSError as error:
-        raise FormatError("the file cannot be read", where=path, got=error.strerror) from error
-    named = path.suffix.removeprefix(".")
-    if form in (None, "npy") or (named in _NAMES and form != named):
         raise FormatError(
-            "the file is not what its name says" if named in _NAMES else "unknown kind of file",
+            "the file cannot be read",
             where=path,
-            expected=_NAMES.get(named, "an npz or HDF5 file"),
-            got=_NAMES.get(form or "", "something else" if path.stat().st_size else "an empty file"),
-            hint=_advice(form),
-        )
+            got=error.strerror,
+            hint="check the path and who may read it",
+        ) from error
+    named = path.suffix.removeprefix(".")
+    if form not in _NAMES or (named in _NAMES and form != named):
+        raise _wrong(path, form, named)
     return form
+
+
+def _wrong(path: Path, form: str | None, named: str) -> FormatError:
+    """Return the error for a file that is of another form than its name says, or of none that is read."""
+    kinds = {**_NAMES, "npy": "a single array"}
+    return FormatError(
+        "the file is not what its name says" if named in _NAMES else "unknown kind of file",
+        where=path,
+        expected=_NAMES.get(named, "an npz or HDF5 file"),
+        got=kinds.get(form or "", "something else" if path.stat().st_size else "an empty file"),
+        hint=_advice(form),
+    )
 
 
 def form_by_name(target: Path, folder: str = "npy") -> str:

@@ -47,6 +47,7 @@ def test_a_missing_file_is_told_with_what_is_beside_it(tmp_path: Path) -> None:
         ("a.npz", b"\x89HDF\r\n\x1a\n", "an HDF5 file", "rename it"),
         ("a.npz", b"\x93NUMPY", "a single array", "name the folder"),
         ("a.txt", b"text", "something else", "generate or fetch"),
+        ("imgs.npy", b"\x93NUMPY", "a single array", "name the folder"),
     ],
 )
 def test_what_is_something_else(tmp_path: Path, name: str, content: bytes, got: str, hint: str) -> None:
@@ -55,7 +56,15 @@ def test_what_is_something_else(tmp_path: Path, name: str, content: bytes, got: 
         open_set(tmp_path / name)
     assert caught.value.where == tmp_path / name
     assert caught.value.got == got
+    assert caught.value.expected in ("an npz file", "an HDF5 file", "an npz or HDF5 file")
     assert hint in caught.value.hint
+
+
+def test_a_path_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"")
+    with pytest.raises((FormatError, MissingFileError)) as caught:
+        open_set(tmp_path / "a.npz" / "b.npz")
+    assert caught.value.hint
 
 
 def test_any_other_suffix_is_told_by_its_content(tmp_path: Path) -> None:
