@@ -179,8 +179,8 @@ def restore_folder(target: Path) -> None:
     _remove(aside)
 
 
-def finish_file(target: Path, is_whole: Callable[[Path], bool]) -> None:
-    """Give a file its name whose writer was killed just before; hold the lock.
+def finish_file(target: Path, is_whole: Callable[[Path], bool]) -> bool:
+    """Give a file its name whose writer was killed just before, and tell whether there is one; hold the lock.
 
     Args:
         target: Replaced if it exists.
@@ -191,10 +191,12 @@ def finish_file(target: Path, is_whole: Callable[[Path], bool]) -> None:
     """
     partial = _beside(target, "partial")
     with _target_errors(target):
-        if partial.is_file() and not partial.is_symlink() and is_whole(partial):
-            with interrupts.deferred():
-                partial.replace(target)
-            flush(target.parent)
+        if not partial.is_file() or partial.is_symlink() or not is_whole(partial):
+            return False
+        with interrupts.deferred():
+            partial.replace(target)
+        flush(target.parent)
+        return True
 
 
 def _exchange(partial: Path, target: Path) -> None:

@@ -421,6 +421,7 @@ def test_a_replacement_that_was_killed_before_its_last_step_is_finished(
     rest = {"whole": whole, "half": whole[:-1], "nothing": None}[left]
     for name in ("a.h5.manifest.json", "SHA256SUMS"):
         (tmp_path / "out" / name).write_bytes((tmp_path / "new" / name).read_bytes())
+    (tmp_path / "out" / ".SHA256SUMS.lock").write_bytes(b"")
     if not old:
         target.unlink()
     if rest is not None:

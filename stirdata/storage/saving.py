@@ -146,7 +146,10 @@ def finish_file(target: Path) -> None:
         except (MissingFileError, ManifestError):
             return False
 
-    atomic.finish_file(target, is_listed)
+    if atomic.finish_file(target, is_listed):
+        sums = target.parent / SUMS_NAME
+        with atomic.locked(sums), atomic.new_file(sums) as new_sums:
+            new_sums.write_bytes(_with_checksums(sums, load(manifest_path(target)).files))
 
 
 def save_folder(
