@@ -17,7 +17,8 @@ from . import options
 def command(first: Path, second: Path, as_json: bool) -> None:
     """Compare the arrays of A and B, value by value.
 
-    Both are .npz or .h5 files, or folders of .npy files, of whatever content.
+    Both are .npz or .h5 files or folders of .npy files, of whatever content, or trees of PNG files of
+    MNIST-scale.
 
     Per array: equal or not, how many values differ, by how much at most, and where first. Compression
     does not matter, nor does the order of the arrays.

@@ -244,6 +244,26 @@ def restore_folder(target: Path) -> None:
     _remove(aside)
 
 
+def finish_file(target: Path, is_whole: Callable[[Path], bool]) -> bool:
+    """Give a file its name whose writer was killed just before, and tell whether there is one; hold the lock.
+
+    Args:
+        target: Replaced if it exists.
+        is_whole: Tells whether what was left under the temporary name is the whole new file.
+
+    Raises:
+        TargetError: The file cannot be renamed.
+    """
+    partial = _beside(target, "partial")
+    with _target_errors(target):
+        if not partial.is_file() or partial.is_symlink() or not is_whole(partial):
+            return False
+        with interrupts.deferred():
+            partial.replace(target)
+        flush(target.parent)
+        return True
+
+
 def _exchange(partial: Path, target: Path) -> None:
     aside = _beside(target, "replaced")
     if target.exists():

@@ -1,4 +1,4 @@
-"""Comparing two files, or folders of npy files, array by array, value by value."""
+"""Comparing two files, or folders, array by array, value by value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata.storage import hdf5, npy, npz
+from stirdata.errors import FormatError
+from stirdata.executors import InProcess
+from stirdata.storage import hdf5, mnist_scale, npy, npz, png_tree
+from stirdata.storage.forms import form_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,13 +45,20 @@ class ArrayDifference:
 
 
 def compare_files(first: Path, second: Path) -> list[ArrayDifference]:
-    """Compare every array of two npz or HDF5 files or folders of npy files, in the order of the first.
+    """Compare every array of two files or folders, in the order of the first.
+
+    Both are npz or HDF5 files, folders of npy files or PNG trees of MNIST-scale, told by their content.
+    The arrays of MNIST-scale have the same names in every format, and what a file says of itself is
+    the array ``metadata``; PNG trees do not say it, and with them it is not compared.
 
     Raises:
         MissingFileError: One of the files does not exist.
-        FormatError: One of them is damaged, or holds something else than plain arrays.
+        FormatError: One of them is damaged, or holds something else than plain arrays, or none.
     """
     one, other = _arrays(first), _arrays(second)
+    for path, arrays in ((first, other), (second, one)):
+        if png_tree.looks_like_tree(path):
+            arrays.pop(mnist_scale.METADATA, None)
     differences = []
     for name in [*one, *(name for name in other if name not in one)]:
         if name not in one or name not in other:
@@ -60,9 +70,19 @@ def compare_files(first: Path, second: Path) -> list[ArrayDifference]:
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    if path.is_dir():
-        return npy.read_folder(path)
-    return hdf5.read(path) if path.suffix == ".h5" else npz.read(path)
+    if png_tree.looks_like_tree(path):
+        return mnist_scale.load(path, InProcess())
+    form = form_of(path)
+    read = {"npz": npz.read, "h5": hdf5.read, "npy": npy.read_folder}[form]
+    arrays = mnist_scale.with_common_names(read(path), path, form)
+    if not arrays:
+        raise FormatError(
+            "there are no arrays to compare",
+            where=path,
+            expected=".npy files, or a PNG tree of MNIST-scale" if form == "npy" else "arrays",
+            hint="name the dataset itself",
+        )
+    return arrays
 
 
 def compare(name: str, one: NDArray[Any], other: NDArray[Any]) -> ArrayDifference:

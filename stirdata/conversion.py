@@ -8,6 +8,7 @@ from pathlib import Path
 from stirdata import mnist_scale_conversion, stir_conversion
 from stirdata.errors import ParameterError
 from stirdata.outputs import Outcome
+from stirdata.recognition import STIR, recognize
 
 
 def convert(
@@ -21,8 +22,8 @@ def convert(
     """Write a realization of MNIST-scale, or a STIR set, in another format.
 
     Args:
-        source: A .h5 or .npz file, or a folder (a PNG tree of MNIST-scale, npy files of a STIR set). A
-            realization of MNIST-scale needs its manifest.
+        source: A dataset; see :func:`stirdata.recognition.recognize`. A realization of MNIST-scale needs
+            its manifest.
         target: A name ending in .h5 or .npz, or a folder. Its bytes are those that generating the
             dataset in this format would have given.
         force: Replace a target that exists and is something else.
@@ -31,13 +32,28 @@ def convert(
 
     Raises:
         MissingFileError: The source does not exist, or has no manifest though it needs one.
+        ParameterError: Source and target are the same, or one of them lies in the other, or the name of
+            the target asks for a format that is not written.
         FormatError: The source is damaged, differs from its manifest, or lacks something.
         ManifestError: The source's manifest is not valid.
         TargetExistsError: The target exists and is something else.
         TargetError: The target cannot be written.
     """
-    if source.resolve() == target.resolve():
-        raise ParameterError("source and target are the same", where=source)
-    of_set = stir_conversion.is_set(source)
-    convert_it = stir_conversion.convert if of_set else mnist_scale_conversion.convert
-    return convert_it(source, target, force=force, workers=workers, advance=advance)
+    found = recognize(source)
+    _check_apart(found.path, target)
+    convert_it = stir_conversion.convert if found.family == STIR else mnist_scale_conversion.convert
+    return convert_it(found.path, target, force=force, workers=workers, advance=advance)
+
+
+def _check_apart(source: Path, target: Path) -> None:
+    """Raise unless writing the target leaves the source as it is, however both are written."""
+    one, other = source.resolve(), target.resolve()
+    if one == other or (target.exists() and source.samefile(target)):
+        raise ParameterError("source and target are the same", where=source, hint="choose another output")
+    if one in other.parents or other in one.parents:
+        raise ParameterError(
+            "one of source and target lies in the other",
+            where=source,
+            got=target,
+            hint="choose an output outside of the source that does not hold it",
+        )

@@ -11,6 +11,7 @@ from stirdata.executors import processes
 from stirdata.manifest import Manifest, describe_array, load, manifest_path
 from stirdata.outputs import Outcome, standing_outcome
 from stirdata.storage import mnist_scale as storage
+from stirdata.storage.forms import form_by_name
 from stirdata.verification import identify
 
 
@@ -23,8 +24,7 @@ def convert(
     advance: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Write a realization of MNIST-scale in another format; see :func:`stirdata.conversion.convert`."""
-    form = _form_by_name(target)
-    storage.format_of(source)
+    form = form_by_name(target, folder="png")
     manifest = _manifest_of(source)
     description = storage.Description(
         **{name: getattr(manifest, name) for name in storage.Description.__dataclass_fields__}
@@ -42,10 +42,6 @@ def convert(
                 )
         made = storage.save(target, arrays, description, form, executor=executor, advance=advance)
     return Outcome(target, made.seed, made.root, False, identify(made))
-
-
-def _form_by_name(target: Path) -> str:
-    return next((form for form in ("h5", "npz") if target.suffix == storage.SUFFIXES[form]), "png")
 
 
 def _manifest_of(source: Path) -> Manifest:

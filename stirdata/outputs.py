@@ -8,8 +8,8 @@ from pathlib import Path
 
 from stirdata.errors import MissingFileError, StirdataError, TargetExistsError
 from stirdata.manifest import Manifest, load, manifest_path
-from stirdata.storage.saving import Description
-from stirdata.verification import Identity, verify
+from stirdata.storage.saving import Description, finish_file
+from stirdata.verification import Identity, is_dataset_folder, verify
 
 _DECISIVE = ("dataset", "recipe", "seed", "parameters", "sources")
 
@@ -38,9 +38,13 @@ class Outcome:
 def standing_outcome(target: Path, wanted: Description, executor: Executor, *, force: bool) -> Outcome | None:
     """Return an existing output that is what is wanted; None if there is none, or it may be replaced.
 
+    A file whose replacement was killed at its last step is finished first; hold the lock of ``target``.
+
     Raises:
-        TargetExistsError: The output exists, is something else, and may not be replaced.
+        TargetExistsError: The output exists, is something else, and may not be replaced; a folder that
+            is no dataset never may.
     """
+    finish_file(target)
     if not target.exists():
         return None
     problem: object
@@ -57,12 +61,24 @@ def standing_outcome(target: Path, wanted: Description, executor: Executor, *, f
     except StirdataError as error:
         problem = error
     if force:
+        _check_replaceable(target)
         return None
     raise TargetExistsError(
         "the output exists and is not what was asked for",
         where=target,
         got=problem,
         hint="use --force to replace it, or choose another output",
+    )
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raise TargetExistsError for a folder of other things, which even ``--force`` does not remove."""
+    if not target.is_dir() or not any(target.iterdir()) or is_dataset_folder(target):
+        return
+    raise TargetExistsError(
+        "the output is a folder that holds something else than a dataset",
+        where=target,
+        hint="choose another output, or move the folder away; --force replaces datasets only",
     )
 
 

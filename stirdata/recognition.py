@@ -9,9 +9,10 @@ from pathlib import Path
 from stirdata.errors import FormatError, MissingFileError, ParameterError, StirdataError
 from stirdata.recipes.stir import KEYS
 from stirdata.storage import headers, png_tree
+from stirdata.storage.forms import form_of
 from stirdata.storage.headers import Header
 from stirdata.storage.mnist_scale import ARRAY_NAMES
-from stirdata.storage.stir_members import form_of
+from stirdata.storage.stir_members import looks_like_set
 from stirdata.verification import outputs_below
 
 STIR, MNIST_SCALE = "STIR", "MNIST-scale"
@@ -73,7 +74,7 @@ def _recognize_file(path: Path) -> Recognized:
 def _recognize_folder(path: Path) -> Recognized | None:
     if png_tree.looks_like_tree(path):
         return Recognized(path, MNIST_SCALE, "png", {})
-    return _of_a_family(path, "npy", headers.read(path, "npy"))
+    return _of_a_family(path, "npy", headers.read(path, "npy")) if looks_like_set(path) else None
 
 
 def _of_a_family(path: Path, form: str, arrays: Mapping[str, Header]) -> Recognized | None:

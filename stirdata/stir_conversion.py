@@ -15,27 +15,15 @@ from stirdata.manifest import ArrayEntry, Manifest, load, manifest_path
 from stirdata.outputs import Outcome, standing_outcome
 from stirdata.recipes.stir import CITATION, KEYS
 from stirdata.storage import stir as storage
+from stirdata.storage.forms import form_by_name
 from stirdata.storage.saving import Description
 from stirdata.storage.stir_file import StirFile, open_set
-from stirdata.storage.stir_members import looks_like_set
 from stirdata.verification import identify
 
 PUBLISHED = {"name": "published", "version": 1}
 """The recipe in the manifest of a set that came without one: what made it is not known."""
 _KINDS = ("emoji", "mnist", "trafficsign", "aerial")
 _OF_EVERY_RUN = ("stirdata", "python", "numpy", "h5py")
-
-
-def is_set(source: Path) -> bool:
-    """Tell whether a path holds a STIR set, by its manifest or else by the names of its arrays.
-
-    Raises:
-        ManifestError: The manifest is not valid.
-    """
-    beside = manifest_path(source)
-    if beside.is_file():
-        return load(beside).dataset.startswith(storage.FAMILY)
-    return looks_like_set(source)
 
 
 def convert(
@@ -51,6 +39,7 @@ def convert(
     A set without a manifest, such as a published one, gets one that names the file it came from; the
     seed in it is 0, because the file does not tell.
     """
+    form_by_name(target)
     opened = open_set(source)
     manifest = load(manifest_path(source)) if manifest_path(source).is_file() else None
     description = _described(source, opened) if manifest is None else _same_description(manifest)

@@ -26,6 +26,7 @@ from stirdata.manifest import load as load_manifest
 from stirdata.storage import mnist_scale as storage
 from stirdata.storage import png_tree
 from stirdata.storage import stir as stir_storage
+from stirdata.storage.forms import missing
 from stirdata.storage.stir_members import looks_like_set
 
 __all__ = ["DATASETS", "Finding", "Identity", "Report", "identify", "outputs_below", "verify"]
@@ -85,7 +86,7 @@ def outputs_below(path: Path) -> list[Path]:
         return [path.with_name(path.name.removesuffix(FILE_SUFFIX))]
     if not path.is_dir():
         return [path]
-    if (path / FOLDER_NAME).exists() or png_tree.looks_like_tree(path) or looks_like_set(path):
+    if is_dataset_folder(path):
         return [path]
     found = [file.parent for file in path.rglob(FOLDER_NAME)]
     found += [file.with_name(file.name.removesuffix(FILE_SUFFIX)) for file in path.rglob(f"*{FILE_SUFFIX}")]
@@ -99,6 +100,11 @@ def outputs_below(path: Path) -> list[Path]:
             hint="name the dataset itself; with --as mnist-scale or --as stir it needs no manifest",
         )
     return sorted(visible)
+
+
+def is_dataset_folder(folder: Path) -> bool:
+    """Tell whether a folder itself is a dataset, by its manifest or its layout."""
+    return (folder / FOLDER_NAME).exists() or png_tree.looks_like_tree(folder) or looks_like_set(folder)
 
 
 def verify(
@@ -158,7 +164,7 @@ def _manifest_of(path: Path, *, needed: bool) -> Manifest | None:
     if manifest.exists():
         return load_manifest(manifest)
     if not path.exists():
-        raise MissingFileError("there is no such file or folder", where=path)
+        raise missing(path)
     if needed:
         raise MissingFileError(
             "the dataset has no manifest",
@@ -189,7 +195,8 @@ def _inspect_set(path: Path, dataset: str) -> Content:
     present = _files_in(path) if path.is_dir() else {path.name: path}
     files = {name: describe_file(found, name) for name, found in present.items()}
     try:
-        return pinned_stir.inspect(dataset, files, stir_storage.load(path))
+        arrays, hashes = stir_storage.hashed(path)
+        return pinned_stir.inspect(dataset, files, arrays, hashes, lambda: stir_storage.load(path))
     except (FormatError, MissingFileError) as error:
         return Content(files, {}, findings=(unreadable(path, error),))
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from saving import save_below
 from stir_fixtures import run
 
-from stirdata.comparison import compare
+from stirdata.comparison import compare, compare_files
+from stirdata.errors import FormatError
+from stirdata.storage import hdf5
 
 
 def test_integers_do_not_wrap_around() -> None:
@@ -60,3 +64,39 @@ def test_the_command_tells_and_exits(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "c.npz").write_bytes(b"nonsense")
     assert run(capsys, "diff", one, tmp_path / "c.npz").code == 2
     assert run(capsys, "diff", one, tmp_path / "none.npz").code == 2
+
+
+@pytest.mark.parametrize(("first", "second"), list(permutations(["h5", "npz", "png"], 2)))
+def test_a_realization_equals_itself_in_every_format(
+    tmp_path: Path, small_realization: dict[str, np.ndarray], first: str, second: str
+) -> None:
+    one, other = (save_below(tmp_path, form, small_realization) for form in (first, second))
+    found = compare_files(one, other)
+    assert all(difference.equal for difference in found)
+    assert {difference.name for difference in found} >= set(small_realization)
+    assert ("metadata" in {difference.name for difference in found}) == ("png" not in (first, second))
+    changed = {name: array.copy() for name, array in small_realization.items()}
+    changed["val/images"][0, 14, 14] ^= 1
+    another = save_below(tmp_path / "changed", second, changed, seed=8)
+    differing = {difference.name for difference in compare_files(one, another) if not difference.equal}
+    assert differing == {"val/images"} | (set() if "png" in (first, second) else {"metadata"})
+
+
+def test_folders_without_arrays_are_not_equal_to_anything(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros(1))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "thesis.tex").write_bytes(b"")
+    for one, other in permutations([tmp_path / "a.npz", tmp_path / "folder"]):
+        with pytest.raises(FormatError, match="no arrays to compare"):
+            compare_files(one, other)
+
+
+def test_files_are_told_by_their_content(tmp_path: Path) -> None:
+    hdf5.write(tmp_path / "a.hdf5", {"x": np.zeros(1)}, {})
+    np.savez(tmp_path / "a.npz", x=np.zeros(1))
+    assert [difference.equal for difference in compare_files(tmp_path / "a.hdf5", tmp_path / "a.npz")] == [
+        True
+    ]
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(FormatError, match="unknown kind of file"):
+        compare_files(tmp_path / "picture.png", tmp_path / "a.npz")

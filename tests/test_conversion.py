@@ -340,3 +340,95 @@ def test_converted_arrays_are_the_original_ones(tmp_path: Path, small_realizatio
         for array_name, array in small_realization.items():
             assert loaded[array_name].dtype == array.dtype
             np.testing.assert_array_equal(loaded[array_name], array)
+
+
+def test_source_and_target_must_not_lie_in_one_another(
+    tmp_path: Path, small_realization: Arrays, content_of: Listing
+) -> None:
+    tree = save_below(tmp_path, "png", small_realization)
+    before = content_of(tmp_path)
+    for target in (tree / "mine.h5", tree / "as_tree", tree.parent, tmp_path):
+        for force in (False, True):
+            with pytest.raises(ParameterError, match="lies in the other") as error:
+                convert(tree, target, force=force)
+            assert error.value.got == target
+    assert content_of(tmp_path) == before
+
+
+@to_every_format
+def test_a_folder_of_other_things_is_never_replaced(
+    form: str, tmp_path: Path, small_realization: Arrays, content_of: Listing
+) -> None:
+    source = save_below(tmp_path / "source", "npz" if form == "h5" else "h5", small_realization)
+    target = tmp_path / NAMES[form]
+    target.mkdir()
+    (target / "thesis.tex").write_bytes(b"years of work")
+    before = content_of(tmp_path)
+    with pytest.raises(TargetExistsError, match="holds something else than a dataset"):
+        convert(source, target, force=True)
+    assert content_of(tmp_path) == before
+
+
+def test_an_empty_folder_is_replaced_by_force(tmp_path: Path, small_realization: Arrays) -> None:
+    source = save_below(tmp_path, "h5", small_realization)
+    (tmp_path / "tree").mkdir()
+    convert(source, tmp_path / "tree", force=True)
+    assert verify(tmp_path / "tree").ok
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.NPZ", "a.hdf5", "a.npy", "a.npz.manifest.json"])
+def test_names_of_other_formats_are_refused(
+    name: str, tmp_path: Path, small_realization: Arrays, content_of: Listing
+) -> None:
+    source = save_below(tmp_path, "h5", small_realization)
+    before = content_of(tmp_path)
+    with pytest.raises(ParameterError, match="no format has names that end so"):
+        convert(source, tmp_path / name)
+    assert content_of(tmp_path) == before
+
+
+def test_the_source_may_be_named_by_its_manifest_or_its_folder(
+    tmp_path: Path, small_realization: Arrays
+) -> None:
+    source = save_below(tmp_path / "source", "h5", small_realization)
+    for number, named in enumerate([source, manifest_path(source), tmp_path / "source"]):
+        target = tmp_path / str(number) / "a.npz"
+        convert(named, target)
+        assert target.read_bytes() == (tmp_path / "0" / "a.npz").read_bytes()
+
+
+def test_a_file_is_told_by_its_content(tmp_path: Path, small_realization: Arrays) -> None:
+    source = save_below(tmp_path, "npz", small_realization)
+    renamed = tmp_path / "download"
+    source.rename(renamed)
+    assert storage.format_of(renamed) == "npz"
+    loaded = storage.load(renamed, InProcess())
+    np.testing.assert_array_equal(loaded["val/images"], small_realization["val/images"])
+
+
+@pytest.mark.parametrize("old", [True, False])
+@pytest.mark.parametrize("left", ["whole", "half", "nothing"])
+def test_a_replacement_that_was_killed_before_its_last_step_is_finished(
+    old: bool, left: str, tmp_path: Path, small_realization: Arrays, content_of: Listing
+) -> None:
+    """The manifest has its name already, the data not yet."""
+    source = save_below(tmp_path / "source", "npz", small_realization)
+    convert(source, tmp_path / "new" / "a.h5")
+    new = content_of(tmp_path / "new")
+    target = tmp_path / "out" / "a.h5"
+    save(target, small_realization, seed=8)
+    whole = (tmp_path / "new" / "a.h5").read_bytes()
+    rest = {"whole": whole, "half": whole[:-1], "nothing": None}[left]
+    for name in ("a.h5.manifest.json", "SHA256SUMS"):
+        (tmp_path / "out" / name).write_bytes((tmp_path / "new" / name).read_bytes())
+    (tmp_path / "out" / ".SHA256SUMS.lock").write_bytes(b"")
+    if not old:
+        target.unlink()
+    if rest is not None:
+        (tmp_path / "out" / ".a.h5.partial").write_bytes(rest)
+    if old and left != "whole":
+        with pytest.raises(TargetExistsError, match="not what was asked for"):
+            convert(source, target)
+    else:
+        assert convert(source, target).already_there == (left == "whole")
+        assert content_of(tmp_path / "out") == new

@@ -117,3 +117,9 @@ def test_truncated_file(tmp_path):
 def test_empty_folder(tmp_path):
     with pytest.raises(MissingFileError, match="there is no dataset in this folder"):
         recognize(tmp_path)
+
+
+def test_arrays_of_other_things_beside_the_only_dataset_do_not_matter(tmp_path):
+    save_stir(tmp_path / "a.npz")
+    np.save(tmp_path / "notes.npy", np.array([{}], object), allow_pickle=True)
+    assert recognize(tmp_path).path == tmp_path / "a.npz"

@@ -16,11 +16,12 @@ from stir_fixtures import run, small_description, small_frame, small_set
 
 from stirdata import atomic
 from stirdata.conversion import convert
+from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, ManifestError, MissingFileError, ParameterError, TargetExistsError
 from stirdata.executors import InProcess
 from stirdata.manifest import load, manifest_path
-from stirdata.recipes.stir import KEYS, StirArrays
-from stirdata.storage import stir
+from stirdata.recipes.stir import KEYS, StirArrays, metadata, with_latents
+from stirdata.storage import hdf5, stir
 from stirdata.verification import outputs_below, verify
 
 Listing = Callable[[Path], dict[str, "bytes | None"]]
@@ -281,10 +282,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the module resource")
 @pytest.mark.parametrize("form", NAMES)
 def test_memory_is_a_few_blocks(tmp_path: Path, form: str) -> None:
-    frame = small_frame(instances=50, scales=tuple(range(64, 24, -1)), canvas=64)
-    positions = np.zeros((*frame.shape, 2), np.int32)
-    imgs = np.zeros(frame.shape + frame.image_shape, np.uint8)
-    large = published(tmp_path / "large", stir_arrays(frame, imgs, positions))
+    large, imgs = large_set(tmp_path / "large")
     small = published(tmp_path / "small")
     command = [sys.executable, "-c", CONVERT, str(small), str(tmp_path / NAMES[form]), str(large)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -292,7 +290,55 @@ def test_memory_is_a_few_blocks(tmp_path: Path, form: str) -> None:
     assert int(done.stdout) < 25e6
 
 
-def stir_arrays(frame, imgs, positions):
-    from stirdata.recipes.stir import metadata, with_latents
+def large_set(folder: Path) -> tuple[Path, np.ndarray]:
+    """Write a set of 49 MB of images that compress well."""
+    frame = small_frame(instances=50, scales=tuple(range(64, 24, -1)), canvas=64)
+    positions = np.zeros((*frame.shape, 2), np.int32)
+    imgs = np.zeros(frame.shape + frame.image_shape, np.uint8)
+    made = with_latents(frame, imgs, positions, metadata("T", "D", "A", "L", "1", "2026"))
+    return published(folder, made), imgs
 
-    return with_latents(frame, imgs, positions, metadata("T", "D", "A", "L", "1", "2026"))
+
+VERIFY = """
+import resource, sys
+from pathlib import Path
+from stirdata.verification import verify
+verify(Path(sys.argv[1]), as_dataset="stir")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+report = verify(Path(sys.argv[2]), as_dataset="stir")
+assert report.ok, report
+unit = 1 if sys.platform == "darwin" else 1024
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the module resource")
+@pytest.mark.parametrize("form", NAMES)
+def test_verification_holds_a_few_blocks(tmp_path: Path, form: str) -> None:
+    large, imgs = large_set(tmp_path / "large")
+    small = published(tmp_path / "small")
+    for source in (small, large):
+        convert(source, source.parent / NAMES[form])
+    paths = [str(source.parent / NAMES[form]) for source in (small, large)]
+    done = subprocess.run([sys.executable, "-c", VERIFY, *paths], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < imgs.nbytes / 2
+
+
+@pytest.mark.parametrize("change", ["chunks", "big-endian", "another shape", "another type"])
+def test_verification_hashes_what_is_there_however_it_lies(tmp_path: Path, change: str) -> None:
+    imgs = SET.imgs
+    if change == "another shape":
+        imgs = imgs.reshape(-1)
+    elif change == "another type":
+        imgs = imgs.astype(">i4")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for key, array in (SET.as_dict() | {"imgs": imgs}).items():
+            if key == "imgs":
+                file.create_dataset(key, data=array, chunks=(1,) * array.ndim if change == "chunks" else None)
+            else:
+                stored = array.astype(">i4") if change == "big-endian" and array.dtype.kind == "i" else array
+                hdf5.write_array(file, key, stored)
+    arrays, hashes = stir.hashed(tmp_path / "a.h5")
+    assert hashes == {key: sha256_of_array(array) for key, array in stir.load(tmp_path / "a.h5").items()}
+    assert {key: array.shape for key, array in arrays.items()}["imgs"] == imgs.shape
+    assert verify(tmp_path / "a.h5", as_dataset="stir").ok == (change in ("chunks", "big-endian"))

@@ -80,7 +80,7 @@ def test_an_unreadable_file_is_told(
     found = f"{len(content)} bytes with sha256 {sha256_of_bytes(content)}"
     assert differs == Finding("differs", target.name, expected, found)
     assert (unreadable.kind, unreadable.name) == ("unreadable", str(target))
-    assert unreadable.found.startswith("the file is not a complete ")
+    assert unreadable.found.startswith("the file is not what its name says")
 
 
 @file_formats

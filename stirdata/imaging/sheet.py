@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 PAPER = (236, 236, 236)
 INK = (34, 34, 34)
-BOX = (255, 0, 170)
-"""Colours (red, green, blue): of the background, of the letters, and of the boxes of objects."""
+BOX, BOX_EDGE = (255, 0, 170), (255, 255, 255)
+"""Colours (red, green, blue): of the background, of the letters, and of the two lines of a box.
+
+One line alone is lost among the colours of a photograph.
+"""
 
 MARGIN = 10
-GAP = 3
+GAP = 5
 """Between images, in pixels: two neighbours' boxes, drawn around their images, leave one free."""
 
+_LINES = ((2, BOX_EDGE), (1, BOX))  # of a box: their distance from the object, and their colours
+_AROUND = _LINES[0][0]
 _GROUP_GAP = 11
 _TITLE_GAP = 8
 _LABEL_GAP = 6
@@ -186,16 +191,18 @@ def _place(sheet: NDArray[np.uint8], top: int, left: int, image: NDArray[np.uint
 def _frame_all(sheet: NDArray[np.uint8], places: Layout, side: int, boxes: Boxes) -> None:
     for row, top in enumerate(places.tops):
         for column, left in enumerate(places.lefts):
-            # The image and one pixel around it: a box may touch the edge.
-            tile = sheet[top - 1 : top + side + 1, left - 1 : left + side + 1]
+            # The image and what is around it: a box may touch the edge.
+            tile = sheet[top - _AROUND : top + side + _AROUND, left - _AROUND : left + side + _AROUND]
             _frame(tile, *boxes.values[row, column].tolist(), square=boxes.square)
 
 
 def _frame(tile: NDArray[np.uint8], left: int, top: int, scale: int, *, square: bool) -> None:
     """Draw a box, or its corner, around the object; what leaves the tile is cut off."""
-    right, bottom = left + scale + 1, top + scale + 1
-    tile[top, left : right + 1] = BOX
-    tile[top : bottom + 1, left] = BOX
-    if square:
-        tile[bottom, left : right + 1] = BOX
-        tile[top : bottom + 1, right] = BOX
+    for distance, colour in _LINES:
+        first, start = left + _AROUND - distance, top + _AROUND - distance
+        last, end = first + scale + 2 * distance - 1, start + scale + 2 * distance - 1
+        tile[start, first : last + 1] = colour
+        tile[start : end + 1, first] = colour
+        if square:
+            tile[end, first : last + 1] = colour
+            tile[start : end + 1, last] = colour

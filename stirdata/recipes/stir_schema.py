@@ -50,6 +50,11 @@ def check_layout(arrays: Mapping[str, NDArray[Any]], where: object = None) -> No
     _refuse(_absent(arrays) or _malformed(arrays), where)
 
 
+def is_well_formed(arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Tell whether names, types and shapes are those of a STIR set; values are not looked at."""
+    return not (_absent(arrays) or _malformed(arrays))
+
+
 def _refuse(found: list[Problem], where: object) -> None:
     if found:
         raise FormatError(

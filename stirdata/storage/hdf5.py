@@ -141,15 +141,8 @@ def _plain(value: Any) -> Any:
 
 
 def _content(path: Path, data_set: h5py.Dataset) -> NDArray[Any]:
-    """Read an array that lies in the file itself; HDF5 could make it come from any other file."""
-    if data_set.external or data_set.is_virtual:
-        raise FormatError(
-            "an array of the HDF5 file lies in other files",
-            where=path,
-            expected="the array itself",
-            got=f"{data_set.name} as a reference",
-            hint="do not trust this file",
-        )
+    """Read an array of numbers or text."""
+    _check_inside(path, data_set)
     if data_set.shape is not None and _is_text(data_set):
         return _text(data_set)
     if data_set.shape is None or data_set.dtype.kind not in _NUMBERS:
@@ -160,6 +153,18 @@ def _content(path: Path, data_set: h5py.Dataset) -> NDArray[Any]:
         )
     array: NDArray[Any] = data_set[...]
     return array
+
+
+def _check_inside(path: Path, data_set: h5py.Dataset) -> None:
+    """Raise unless an array lies in the file itself; HDF5 could make it come from any other file."""
+    if data_set.external or data_set.is_virtual:
+        raise FormatError(
+            "an array of the HDF5 file lies in other files",
+            where=path,
+            expected="the array itself",
+            got=f"{data_set.name} as a reference",
+            hint="do not trust this file",
+        )
 
 
 def _text(data_set: h5py.Dataset) -> NDArray[np.str_]:
@@ -191,14 +196,17 @@ def layouts(path: Path) -> dict[str, Layout]:
 
     Raises:
         MissingFileError: There is no such file.
-        FormatError: It is no HDF5 file, or cut short.
+        FormatError: It is no HDF5 file, is cut short, or an array lies in other files.
     """
     with opened(path) as file:
-        return {name: _layout(file, file[name]) for name in _names(file) if file[name].shape is not None}
+        present = {name: file[name] for name in _names(file) if file[name].shape is not None}
+        for data_set in present.values():
+            _check_inside(path, data_set)
+        return {name: _layout(file, data_set) for name, data_set in present.items()}
 
 
 def _layout(file: h5py.File, data_set: h5py.Dataset) -> Layout:
-    plain = not (data_set.chunks or data_set.external or data_set.is_virtual or file.userblock_size)
+    plain = not (data_set.chunks or file.userblock_size)
     offset = data_set.id.get_offset() if plain and data_set.id.get_storage_size() == data_set.nbytes else None
     return Layout(data_set.shape, _text_type(data_set) if _is_text(data_set) else data_set.dtype, offset)
 

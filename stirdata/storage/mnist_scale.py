@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata.errors import FormatError, MissingFileError
+from stirdata.errors import FormatError
 from stirdata.manifest import FileEntry, Manifest
 from stirdata.storage import hdf5, npz, png_tree, saving
+from stirdata.storage.forms import form_of
 from stirdata.storage.saving import Arrays
 
 if TYPE_CHECKING:
@@ -27,8 +28,15 @@ ARRAY_NAMES = [
 ]
 MD5_NAME = "md5_of_png_files"
 _LIBRARIES = {"h5": ("numpy", "h5py"), "npz": ("numpy",), "png": ("numpy", "pillow")}
-_METADATA = "metadata"
+METADATA = "metadata"
+"""The array of an npz file that holds what HDF5 files have as attributes."""
 _NUMBERS: dict[str, Callable[[str], Any]] = {"seed": int, "min_scale": float, "max_scale": float}
+_ROWS = {
+    name: number
+    for number, name in enumerate(
+        ("title", "dataset", "recipe", "seed", "min_scale", "max_scale", "source", "license", "citation")
+    )
+}
 CLASSES = 10
 
 
@@ -68,16 +76,9 @@ def format_of(path: Path) -> str:
 
     Raises:
         MissingFileError: There is nothing at the path.
-        FormatError: It is neither .h5, .npz nor a folder.
+        FormatError: It is neither an npz file, an HDF5 file nor a folder, or has the name of another.
     """
-    if path.is_dir():
-        return "png"
-    if not path.exists():
-        raise MissingFileError("there is no such file or folder", where=path)
-    for form in ("h5", "npz"):
-        if path.suffix == SUFFIXES[form]:
-            return form
-    raise FormatError("unknown kind of file", where=path, expected=".h5, .npz or a folder", got=path.suffix)
+    return form_of(path, folder="png")
 
 
 def save(
@@ -116,7 +117,7 @@ def _save_file(
         if form == "h5":
             hdf5.write(path, arrays, description.attributes())
         else:
-            npz.write(path, {**_npz_names(arrays), _METADATA: _table(description.attributes())})
+            npz.write(path, {**_npz_names(arrays), METADATA: _table(description.attributes())})
 
     return saving.save_file(target, write, lambda files: _manifest(arrays, description, files, form), accept)
 
@@ -181,6 +182,28 @@ def load(
     return {name: stored[_npz_name(name)] for name in wanted}
 
 
+def with_common_names(arrays: Mapping[str, NDArray[Any]], path: Path, form: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file; those of a realization under names that do not depend on the format.
+
+    Args:
+        arrays: All that the file holds, of whatever content.
+        path: The file; the attributes of an HDF5 file become the array ``metadata`` of npz files.
+        form: ``npz``, ``h5`` or ``npy``.
+    """
+    stored = {_npz_name(name): name for name in ARRAY_NAMES}
+    named = {stored.get(name, name): array for name, array in arrays.items()}
+    if not named.keys() >= set(ARRAY_NAMES):
+        return dict(arrays)
+    attributes = hdf5.read_attributes(path) if form == "h5" else {}
+    return named | ({METADATA: _table(_in_order(attributes))} if attributes else {})
+
+
+def _in_order(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes in the order of the rows of npz files; HDF5 keeps none."""
+    last = len(_ROWS)
+    return dict(sorted(attributes.items(), key=lambda item: _ROWS.get(item[0], last)))
+
+
 def no_scales(path: Path, names: list[str]) -> FormatError:
     """Return the error for a PNG tree without its scales.csv."""
     return FormatError(
@@ -240,7 +263,7 @@ def load_attributes(path: Path) -> dict[str, Any]:
     if form == "h5":
         return hdf5.read_attributes(path)
     if form == "npz":
-        return _parse_table(path, npz.read(path, [_METADATA])[_METADATA])
+        return _parse_table(path, npz.read(path, [METADATA])[METADATA])
     return {}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata import __version__, atomic, interrupts
+from stirdata.errors import ManifestError, MissingFileError
 from stirdata.manifest import (
     FOLDER_NAME,
     SUMS_NAME,
@@ -20,6 +21,7 @@ from stirdata.manifest import (
     checksum_lines,
     describe_array,
     describe_file,
+    load,
     manifest_path,
 )
 
@@ -161,6 +163,28 @@ def save_folder(
         (partial / SUMS_NAME).write_bytes(checksum_lines(manifest.files).encode())
         (partial / FOLDER_NAME).write_bytes(manifest.dumps().encode())
     return manifest
+
+
+def finish_file(target: Path) -> None:
+    """Complete what :func:`save_file` was killed at; hold the lock of ``target``.
+
+    Where a file is replaced, its manifest is the new one for a moment while the data is the old one. The
+    whole new data is then under its temporary name, and the manifest proves it.
+
+    Raises:
+        TargetError: The output cannot be written.
+    """
+
+    def is_listed(partial: Path) -> bool:
+        try:
+            return load(manifest_path(target)).files == [describe_file(partial, target.name)]
+        except (MissingFileError, ManifestError):
+            return False
+
+    if atomic.finish_file(target, is_listed):
+        sums = target.parent / SUMS_NAME
+        with atomic.locked(sums), atomic.new_file(sums) as new_sums:
+            new_sums.write_bytes(_with_checksums(sums, load(manifest_path(target)).files))
 
 
 def _with_checksums(sums: Path, files: list[FileEntry]) -> bytes:

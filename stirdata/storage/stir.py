@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -10,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stirdata.digest import sha256_of_array
 from stirdata.manifest import ArrayEntry, FileEntry, Manifest, describe_array, describe_file
 from stirdata.recipes import stir_schema
 from stirdata.recipes.stir import KEYS, StirArrays
 from stirdata.storage import deflated_npz, hdf5, npy, npz, saving, stir_members
 from stirdata.storage.blocked import BlockedArray
+from stirdata.storage.forms import form_by_name, form_of
+from stirdata.storage.image_bytes import Block
 from stirdata.storage.saving import Accept, Description
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stirdata.storage.image_bytes import ImageBytes
     from stirdata.storage.stir_file import StirFile
 
 SUFFIX = ".npz"
@@ -61,17 +66,6 @@ def save(
         lambda files: saving.manifest_for(content, description, files, _LIBRARIES["npz"], versions=versions),
         accept,
     )
-
-
-def form_by_name(target: Path) -> str:
-    """Return the format that a name asks for: ``npz``, ``h5``, or ``npy`` for a folder.
-
-    Example:
-        >>> form_by_name(Path("mnist.h5")), form_by_name(Path("mnist"))
-        ('h5', 'npy')
-    """
-    form = target.suffix.removeprefix(".")
-    return form if form in ("npz", "h5") else "npy"
 
 
 def copy(
@@ -145,6 +139,36 @@ def _listed(folder: Path, write: Callable[[Path], None]) -> list[FileEntry]:
     return [describe_file(folder / f"{key}.npy", f"{key}.npy") for key in KEYS]
 
 
+def hashed(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Read a set without ever holding its images: the schema is not checked.
+
+    Returns:
+        The six arrays, of which the images have type and shape but no values; and the hashes of all six.
+
+    Raises:
+        MissingFileError: There is no such file or folder.
+        FormatError: It is damaged, or lacks arrays.
+    """
+    members = stir_members.locate(path)
+    arrays = {**members.layout, **members.read_small()}
+    hashes = {key: sha256_of_array(arrays[key]) for key in stir_members.SMALL}
+    images = arrays[stir_members.IMAGES]
+    if stir_schema.is_well_formed(arrays):
+        found = _hash_of_images(members.images(), images.shape)
+    else:  # the bytes on disk may be in another order, and blocks may mean nothing
+        found = sha256_of_array(load(path)[stir_members.IMAGES])
+    return {key: arrays[key] for key in KEYS}, {**hashes, stir_members.IMAGES: found}
+
+
+def _hash_of_images(images: ImageBytes, shape: tuple[int, ...]) -> str:
+    """Hash the images of one set and scale after the other."""
+    digest, count = hashlib.sha256(), shape[0] * shape[1]
+    block = bytearray(math.prod(shape[2:]))
+    for _ in images.fill([Block(number * len(block), memoryview(block)) for number in range(count)]):
+        digest.update(block)
+    return digest.hexdigest()
+
+
 def load(path: Path) -> dict[str, NDArray[Any]]:
     """Read the six arrays of a set, as they are: the schema is not checked.
 
@@ -152,7 +176,7 @@ def load(path: Path) -> dict[str, NDArray[Any]]:
         MissingFileError: There is no such file or folder.
         FormatError: It is damaged, or lacks arrays.
     """
-    form = stir_members.form_of(path)
+    form = form_of(path)
     if form == "npz":
         return npz.read(path, list(KEYS))
     return hdf5.read(path, list(KEYS)) if form == "h5" else npy.read_folder(path, list(KEYS))

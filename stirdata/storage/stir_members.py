@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 
-from stirdata.errors import FormatError, MissingFileError
+from stirdata.errors import FormatError
 from stirdata.recipes.stir import KEYS
 from stirdata.storage import hdf5, npy
 from stirdata.storage.deflated_npz import listed_portions
+from stirdata.storage.forms import form_of
 from stirdata.storage.image_bytes import (
     Block,
     DeflatedBytes,
@@ -23,6 +24,7 @@ from stirdata.storage.image_bytes import (
     ImageBytes,
     PlainBytes,
     PortionedBytes,
+    opened,
     stamp_of,
 )
 
@@ -36,8 +38,6 @@ SMALL = tuple(key for key in KEYS if key != IMAGES)
 _LOCAL_HEADER = 30
 _MOST_INFLATED = 1032  # bytes from one: the most that deflate can do (Source: zlib's technical details)
 _ENCRYPTED = 1
-_BEGINNINGS = {b"PK\3\4": "npz", b"PK\5\6": "npz", b"\x89HDF": "h5", npy.MAGIC[:4]: "npy"}
-_NAMES = {"npz": "an npz file", "h5": "an HDF5 file", "npy": "a single array"}
 
 
 @dataclass(frozen=True)
@@ -60,61 +60,9 @@ def stand_in(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.broadcast_to(np.empty((), dtype), shape)
 
 
-def form_of(path: Path) -> str:
-    """Return whether a path is an ``npz`` or ``h5`` file or a folder of ``npy`` files, by its content.
-
-    Raises:
-        MissingFileError: There is nothing at the path.
-        FormatError: It is neither, or has the name of another format.
-    """
-    if path.is_dir():
-        return "npy"
-    try:
-        with path.open("rb") as file:
-            form = _BEGINNINGS.get(file.read(4))
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except OSError as error:
-        raise FormatError("the file cannot be read", where=path, got=error.strerror) from error
-    named = path.suffix.removeprefix(".")
-    if form in (None, "npy") or (named in _NAMES and form != named):
-        raise FormatError(
-            "the file is not what its name says" if named in _NAMES else "the file holds no STIR set",
-            where=path,
-            expected=_NAMES.get(named, "an npz or HDF5 file"),
-            got=_NAMES.get(form or "", "something else" if path.stat().st_size else "an empty file"),
-            hint="rename it" if form in ("npz", "h5") else "generate or fetch it again",
-        )
-    return form
-
-
-def _missing(path: Path) -> MissingFileError:
-    """Return the error for a file that is not there; names that are nearly alike are proposed."""
-    beside = [found.name for found in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, [name for name in beside if not name.startswith(".")])
-    hint = f"stirdata fetch stir --zenodo, or stirdata generate stir {path.stem or 'mnist'}, makes one"
-    return MissingFileError(
-        "there is no such file or folder",
-        where=path,
-        got=f"files of a similar name: {', '.join(close)}" if close else None,
-        hint=hint,
-    )
-
-
-def looks_like_set(path: Path) -> bool:
-    """Tell whether a file or folder holds arrays that only STIR sets have, by their names."""
-    try:
-        form = form_of(path)
-        if form == "npz":
-            with zipfile.ZipFile(path) as archive:
-                names = {name.removesuffix(".npy") for name in archive.namelist()}
-        elif form == "h5":
-            names = set(hdf5.layouts(path))
-        else:
-            names = {file.stem for file in path.glob("*.npy")}
-    except (OSError, zipfile.BadZipFile, FormatError):
-        return False
-    return {IMAGES, "psts"} <= names
+def looks_like_set(folder: Path) -> bool:
+    """Tell whether a folder holds npy files that only STIR sets have, by their names."""
+    return all((folder / f"{key}.npy").is_file() for key in (IMAGES, "psts"))
 
 
 def locate(path: Path) -> Members:
@@ -149,12 +97,20 @@ def _check_order(header: npy.Header, where: object) -> None:
         )
 
 
+def _stamped(path: Path) -> tuple[int, int]:
+    """Return the stamp of a file before anything of it is read, so that all that is read is of one file."""
+    with path.open("rb") as file:
+        return stamp_of(file)
+
+
 def _in_npz(path: Path) -> Members:
+    stamp = _stamped(path)
+
     def read_small() -> dict[str, NDArray[Any]]:
         return _guarded(path, lambda archive, file: {key: _small(archive, key, path) for key in SMALL})
 
     def images() -> ImageBytes:
-        return _guarded(path, lambda archive, file: _npz_images(archive, file, path))
+        return _guarded(path, lambda archive, file: _npz_images(archive, file, path, stamp))
 
     headers = _guarded(path, lambda archive, file: _npz_headers(archive, path))
     layout = {key: stand_in(header.shape, header.dtype) for key, header in headers.items()}
@@ -224,13 +180,13 @@ def _small(archive: zipfile.ZipFile, key: str, path: Path) -> NDArray[Any]:
     return array
 
 
-def _npz_images(archive: zipfile.ZipFile, file: BinaryIO, path: Path) -> ImageBytes:
+def _npz_images(archive: zipfile.ZipFile, file: BinaryIO, path: Path, stamp: tuple[int, int]) -> ImageBytes:
     header, info = _npz_header(archive, IMAGES, path), archive.getinfo(f"{IMAGES}.npy")
     _check_order(header, path)
     file.seek(info.header_offset)
     local = file.read(_LOCAL_HEADER)
     start = info.header_offset + _LOCAL_HEADER + sum(np.frombuffer(local[26:30], "<u2").tolist())
-    before, stamp = len(header.raw), stamp_of(file)
+    before = len(header.raw)
     if start + info.compress_size > stamp[0]:
         raise FormatError("the images end after the file", where=path, hint="generate or fetch it again")
     if info.compress_type == zipfile.ZIP_STORED:
@@ -248,14 +204,14 @@ def _npz_images(archive: zipfile.ZipFile, file: BinaryIO, path: Path) -> ImageBy
 class _DataSet:
     """Pixels that only the HDF5 library can read: in chunks, compressed, or never written."""
 
-    path: Path
+    part: FilePart
     block_size: int
     block_shape: tuple[int, ...]
     scales: int
 
     def fill(self, blocks: Sequence[Block]) -> Filling:
         """Read blocks one after the other."""
-        with hdf5.opened(self.path) as file:
+        with opened(self.part), hdf5.opened(self.part.path) as file:
             for start, target in blocks:
                 place = divmod(start // self.block_size, self.scales)
                 file[IMAGES].read_direct(np.frombuffer(target, np.uint8).reshape(self.block_shape), place)
@@ -263,16 +219,15 @@ class _DataSet:
 
 
 def _in_hdf5(path: Path) -> Members:
-    found = hdf5.layouts(path)
+    stamp, found = _stamped(path), hdf5.layouts(path)
     _check_names(path, list(found))
 
     def images() -> ImageBytes:
         shape, offset = found[IMAGES].shape, found[IMAGES].offset
+        part = FilePart(path, offset or 0, math.prod(shape), stamp)
         if offset is None:
-            size = int(np.prod(shape[2:]))
-            return _DataSet(path, size, shape[2:], shape[1])
-        with path.open("rb") as file:
-            return PlainBytes(FilePart(path, offset, int(np.prod(shape)), stamp_of(file)))
+            return _DataSet(part, math.prod(shape[2:]), shape[2:], shape[1])
+        return PlainBytes(part)
 
     layout = {key: stand_in(found[key].shape, found[key].dtype) for key in KEYS}
     return Members(layout, lambda: hdf5.read(path, list(SMALL)), images)
@@ -280,13 +235,14 @@ def _in_hdf5(path: Path) -> Members:
 
 def _in_folder(path: Path) -> Members:
     _check_names(path, [file.stem for file in path.glob("*.npy")])
+    part = path / f"{IMAGES}.npy"
+    stamp = _stamped(part)
     headers = {key: npy.read_header_of(path / f"{key}.npy") for key in KEYS}
 
     def images() -> ImageBytes:
-        part, header = path / f"{IMAGES}.npy", headers[IMAGES]
+        header = headers[IMAGES]
         _check_order(header, part)
-        with part.open("rb") as file:
-            return PlainBytes(FilePart(part, len(header.raw), header.size, stamp_of(file)))
+        return PlainBytes(FilePart(part, len(header.raw), header.size, stamp))
 
     layout = {key: stand_in(header.shape, header.dtype) for key, header in headers.items()}
     return Members(layout, lambda: npy.read_folder(path, list(SMALL)), images)

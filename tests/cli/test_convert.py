@@ -151,4 +151,4 @@ def test_format_under_the_name_of_another(made, convert, tmp_path):
     wrong = tmp_path / "wrong.h5"
     shutil.copy(source, wrong)
     shutil.copy(f"{source}.manifest.json", f"{wrong}.manifest.json")
-    refused(convert(wrong, tmp_path / "new" / "a.npz"), "the file is not a complete HDF5 file")
+    refused(convert(wrong, tmp_path / "new" / "a.npz"), "the file is not what its name says")

@@ -10,7 +10,7 @@ from saving import save_below
 
 from stirdata.digest import sha256_of_file
 
-SHEET = "986778c284364810f3e3ae3ead935856e9c8b76bfa9af3892a83278728021c34"
+SHEET = "7ddae93fd271e315d295a3822fc80343b22a1dec7c847f440614c3ca1f6f5639"
 """Of the sheet in :func:`test_bytes_are_the_same_everywhere`."""
 
 

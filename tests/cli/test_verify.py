@@ -123,7 +123,7 @@ def test_missing_file(made, verify, form):
 
 
 @pytest.mark.parametrize("form", ["h5", "npz"])
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_file_cut_short(made, verify, form, share):
     path = made(form)
     content = path.read_bytes()
@@ -158,7 +158,10 @@ def test_pickled_objects_are_never_unpickled(made, verify, tmp_path):
 def test_nothing_there(verify, tmp_path):
     ran = verify(tmp_path / "absent.h5")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == f"stirdata: there is no such file or folder\n  where:    {tmp_path / 'absent.h5'}\n"
+    assert ran.err.startswith(
+        f"stirdata: there is no such file or folder\n  where:    {tmp_path / 'absent.h5'}\n"
+    )
+    assert "next:" in ran.err
 
 
 def test_output_without_manifest(made, verify):

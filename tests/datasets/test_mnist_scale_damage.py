@@ -88,7 +88,7 @@ def test_files_of_other_kinds_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="unknown kind of file") as error:
         MNISTScale(tmp_path / name)
     assert error.value.where == tmp_path / name
-    assert error.value.expected == ".h5, .npz or a folder"
+    assert error.value.expected == "an npz or HDF5 file"
 
 
 @file_formats
@@ -96,7 +96,7 @@ def test_files_of_other_kinds_are_refused(name: str, tmp_path: Path) -> None:
 def test_files_that_are_not_what_their_name_says(form: str, content: bytes, tmp_path: Path) -> None:
     target = tmp_path / f"mine.{form}"
     target.write_bytes(content)
-    with pytest.raises(FormatError, match="not a complete") as error:
+    with pytest.raises(FormatError, match=r"not a complete|not what its name says") as error:
         MNISTScale(target).to_numpy("train")
     assert error.value.where == target
     assert error.value.hint

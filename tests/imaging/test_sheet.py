@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stirdata.imaging import lettering
-from stirdata.imaging.sheet import BOX, GAP, INK, PAPER, Arrangement, Boxes, draw, layout
+from stirdata.imaging.sheet import BOX, BOX_EDGE, GAP, INK, PAPER, Arrangement, Boxes, draw, layout
 
 names = st.text("abc 0é", max_size=12)
 groups = st.lists(st.tuples(names, st.integers(1, 3)), min_size=1, max_size=3)
@@ -75,35 +75,42 @@ def drawn(boxes, square, images=None):
     sheet = draw(ONE, images, Boxes(np.array([boxes], np.int32), square))
     places = layout(ONE)
     top = places.tops[0]
-    return [sheet[top - 1 : top + 9, left - 1 : left + 9] for left in places.lefts]
+    return [sheet[top - 2 : top + 10, left - 2 : left + 10] for left in places.lefts]
 
 
-def boxed(tile):
-    return {(y - 1, x - 1) for y, x in np.argwhere((tile == BOX).all(-1)).tolist()}
+def boxed(tile, colour=BOX):
+    return {(y - 2, x - 2) for y, x in np.argwhere((tile == colour).all(-1)).tolist()}
 
 
-def ring(left, top, scale):
-    span = range(-1, scale + 1)
-    return {(top + y, left + x) for y in span for x in span if {y, x} & {-1, scale}}
+def ring(left, top, scale, distance=1):
+    first, last = -distance, scale + distance - 1
+    span = range(first, last + 1)
+    return {(top + y, left + x) for y in span for x in span if {y, x} & {first, last}}
 
 
 def test_boxes_are_just_outside_the_object():
     first, second = drawn([(2, 3, 4), (0, 0, 8)], square=True)
     assert boxed(first) == ring(2, 3, 4)
     assert boxed(second) == ring(0, 0, 8)
-    assert (first[1:-1, 1:-1][3:7, 2:6] == 90).all()
+    assert (first[2:-2, 2:-2][3:7, 2:6] == 90).all()
+    assert boxed(first, BOX_EDGE) == ring(2, 3, 4, distance=2)
+    assert boxed(second, BOX_EDGE) == ring(0, 0, 8, distance=2)
 
 
 @given(*[st.integers(0, 7)] * 2, st.integers(1, 8))
 def test_corner_has_arms_as_long_as_the_scale_and_is_cut_off_at_the_edge(left, top, scale):
     tile = drawn([(left, top, scale), (0, 0, 1)], square=False)[0]
-    expected = {(top - 1, left + x) for x in range(-1, scale + 1)}
-    expected |= {(top + y, left - 1) for y in range(-1, scale + 1)}
-    assert boxed(tile) == {(y, x) for y, x in expected if y <= 8 and x <= 8}
+    for distance, colour in ((1, BOX), (2, BOX_EDGE)):
+        arm = range(-distance, scale + distance)
+        expected = {(top - distance, left + x) for x in arm} | {(top + y, left - distance) for y in arm}
+        assert boxed(tile, colour) == {(y, x) for y, x in expected if y <= 9 and x <= 9}
 
 
 def test_gap_keeps_the_boxes_of_neighbours_apart():
-    assert GAP >= 3
+    images = np.full((1, 2, 8, 8, 3), 90, np.uint8)
+    sheet = draw(ONE, images, Boxes(np.array([[(0, 0, 8), (0, 0, 8)]], np.int32), square=True))
+    between = layout(ONE).lefts[0] + 8 + GAP // 2
+    assert (sheet[:, between] == PAPER).all()
 
 
 def test_letters_are_written_in_ink_on_paper():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -14,7 +15,9 @@ import pytest
 from stir_fixtures import small_set
 
 from stirdata.errors import FormatError, MissingFileError
+from stirdata.recipes import stir_schema
 from stirdata.recipes.stir import KEYS
+from stirdata.recognition import recognize
 from stirdata.storage import hdf5, npy
 from stirdata.storage.stir_file import open_set
 
@@ -28,10 +31,11 @@ def test_a_missing_file_is_told_with_what_is_beside_it(tmp_path: Path) -> None:
         open_set(tmp_path / "minst.npz")
     assert caught.value.got == "files of a similar name: mnist.npz"
     assert "stirdata fetch stir --zenodo" in caught.value.hint
-    assert "stirdata generate stir minst" in caught.value.hint
+    assert "minst" not in caught.value.hint  # no command makes a set of that name
     with pytest.raises(MissingFileError) as caught:
         open_set(tmp_path / "nowhere" / "mnist.npz")
     assert caught.value.got is None
+    assert "stirdata generate stir mnist" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -41,8 +45,9 @@ def test_a_missing_file_is_told_with_what_is_beside_it(tmp_path: Path) -> None:
         ("a.npz", b"text", "something else", "generate or fetch"),
         ("a.h5", b"PK\3\4", "an npz file", "rename it"),
         ("a.npz", b"\x89HDF\r\n\x1a\n", "an HDF5 file", "rename it"),
-        ("a.npz", b"\x93NUMPY", "a single array", "generate or fetch"),
+        ("a.npz", b"\x93NUMPY", "a single array", "name the folder"),
         ("a.txt", b"text", "something else", "generate or fetch"),
+        ("imgs.npy", b"\x93NUMPY", "a single array", "name the folder"),
     ],
 )
 def test_what_is_something_else(tmp_path: Path, name: str, content: bytes, got: str, hint: str) -> None:
@@ -51,7 +56,15 @@ def test_what_is_something_else(tmp_path: Path, name: str, content: bytes, got: 
         open_set(tmp_path / name)
     assert caught.value.where == tmp_path / name
     assert caught.value.got == got
+    assert caught.value.expected in ("an npz file", "an HDF5 file", "an npz or HDF5 file")
     assert hint in caught.value.hint
+
+
+def test_a_path_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"")
+    with pytest.raises((FormatError, MissingFileError)) as caught:
+        open_set(tmp_path / "a.npz" / "b.npz")
+    assert caught.value.hint
 
 
 def test_any_other_suffix_is_told_by_its_content(tmp_path: Path) -> None:
@@ -297,3 +310,69 @@ def test_cut_short(tmp_path: Path, form: str, share: float) -> None:
     victim.write_bytes(victim.read_bytes()[: int(victim.stat().st_size * share)])
     with pytest.raises(FormatError):
         open_set(path)
+
+
+@pytest.mark.parametrize("kind", ["external", "virtual"])
+def test_images_in_another_file_are_refused(tmp_path: Path, kind: str) -> None:
+    """HDF5 would read the pixels from any file on the machine, and convert would write them down."""
+    secret, shape = tmp_path / "secret.h5", ARRAYS["imgs"].shape
+    with h5py.File(secret, "w") as file:
+        file["imgs"] = ARRAYS["imgs"]
+    hdf5.write(tmp_path / "a.h5", {key: array for key, array in ARRAYS.items() if key != "imgs"}, {})
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        if kind == "external":
+            file.create_dataset("imgs", shape, "u1", external=[(str(secret), 0, ARRAYS["imgs"].size)])
+        else:
+            layout = h5py.VirtualLayout(shape, "u1")
+            layout[...] = h5py.VirtualSource(str(secret), "imgs", shape)
+            file.create_virtual_dataset("imgs", layout)
+    for look in (open_set, recognize):
+        with pytest.raises(FormatError, match="lies in other files") as caught:
+            look(tmp_path / "a.h5")
+        assert caught.value.hint == "do not trust this file"
+
+
+def test_images_in_chunks_of_a_file_that_was_replaced_are_refused(tmp_path: Path) -> None:
+    for name, change in (("a.h5", 0), ("b.h5", 1)):
+        with h5py.File(tmp_path / name, "w") as file:
+            for key, array in ARRAYS.items():
+                if key == "imgs":
+                    file.create_dataset(key, data=array ^ change, chunks=(1, 1, *array.shape[2:]))
+                else:
+                    hdf5.write_array(file, key, array)
+    opened = open_set(tmp_path / "a.h5")
+    assert np.array_equal(opened.read(1, [2])[0].ravel(), ARRAYS["imgs"][1, 2].ravel())
+    os.utime(tmp_path / "b.h5", ns=(0, 0))
+    (tmp_path / "b.h5").replace(tmp_path / "a.h5")
+    with pytest.raises(FormatError, match="was changed since it was opened"):
+        opened.read(1, [2])
+
+
+@pytest.mark.parametrize("form", ["npz", "h5", "npy"])
+def test_labels_of_one_file_and_images_of_another_are_never_mixed(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is replaced after its small arrays were read and before its images were found."""
+    target = tmp_path / ("a" if form == "npy" else f"a.{form}")
+    other = dict(ARRAYS) | {"imgs": ARRAYS["imgs"] ^ 1}
+
+    def write(arrays: dict[str, Any]) -> Path:
+        if form == "npy":
+            target.mkdir(exist_ok=True)
+            for key, array in arrays.items():
+                np.save(target / f"{key}.npy", array)
+            return target / "imgs.npy"
+        np.savez(target, **arrays) if form == "npz" else hdf5.write(target, arrays, {})
+        return target
+
+    os.utime(write(ARRAYS), ns=(0, 0))
+    check = stir_schema.check
+
+    def replace_and_check(arrays: Any, where: object = None) -> Any:
+        write(other)
+        return check(arrays, where)
+
+    monkeypatch.setattr(stir_schema, "check", replace_and_check)
+    opened = open_set(target)
+    with pytest.raises(FormatError, match="was changed since it was opened"):
+        opened.read(0, [0])

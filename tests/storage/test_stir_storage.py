@@ -82,10 +82,9 @@ def test_missing_files_are_told(tmp_path: Path) -> None:
 
 
 def test_sets_are_told_by_the_names_of_their_arrays(tmp_path: Path) -> None:
-    assert looks_like_set(save(tmp_path / "a.npz"))
-    np.savez(tmp_path / "b.npz", train_images=np.zeros(3))
-    assert not looks_like_set(tmp_path / "b.npz")
-    (tmp_path / "c.npz").write_bytes(b"no zip")
-    assert not looks_like_set(tmp_path / "c.npz")
     assert not looks_like_set(tmp_path)
-    assert not looks_like_set(tmp_path / "d.npz")
+    np.save(tmp_path / "imgs.npy", np.zeros(3))
+    assert not looks_like_set(tmp_path)
+    np.save(tmp_path / "psts.npy", np.zeros(3))
+    assert looks_like_set(tmp_path)
+    assert not looks_like_set(tmp_path / "nothing")
