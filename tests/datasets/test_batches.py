@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stirdata import ScaleAugment
-from stirdata.datasets import batches as module
 from stirdata.datasets import tensors
 from stirdata.datasets.batches import Batches
 from stirdata.datasets.streams import permutation
@@ -29,11 +28,10 @@ devices = pytest.mark.parametrize("device", ["cpu", CUDA])
 COUNT = 23
 
 
-@pytest.fixture(params=[tensors.ONE_THREAD_PIXELS, 40, 0])
-def one_thread_pixels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all batches, the small ones or none be made by NumPy on the CPU."""
-    for place in (module, tensors):
-        monkeypatch.setattr(place, "ONE_THREAD_PIXELS", request.param)
+@pytest.fixture(params=[tensors.CPU_PIECE_PIXELS, 200, 1])
+def piece_pixels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let batches be made at once, in pieces of a few images, or image by image on the CPU."""
+    monkeypatch.setattr(tensors, "CPU_PIECE_PIXELS", request.param)
 
 
 def some_images(count: int = COUNT, *, channels: int = 1, device: str = "cpu") -> torch.Tensor:
@@ -97,7 +95,7 @@ def test_ranks_have_their_parts(rank: int) -> None:
     assert numbers(batches) == [expected[:4], expected[4:]]
 
 
-@pytest.mark.usefixtures("one_thread_pixels")
+@pytest.mark.usefixtures("piece_pixels")
 @devices
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("normalize", [None, (0.25, 0.5), ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))])
@@ -118,7 +116,7 @@ def test_images_are_converted_as_whole_selections_are(
         assert pixels.is_contiguous(memory_format=layout)
 
 
-@pytest.mark.usefixtures("one_thread_pixels")
+@pytest.mark.usefixtures("piece_pixels")
 @devices
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("reuse", [False, True])
@@ -132,7 +130,7 @@ def test_bytes_are_only_gathered(device: str, channels_last: bool, reuse: bool) 
         assert pixels.is_contiguous(memory_format=layout)
 
 
-@pytest.mark.usefixtures("one_thread_pixels")
+@pytest.mark.usefixtures("piece_pixels")
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_images_that_lie_otherwise_in_memory_are_the_same(dtype: Any, channels_last: bool) -> None:
@@ -147,7 +145,7 @@ def test_images_that_lie_otherwise_in_memory_are_the_same(dtype: Any, channels_l
             assert pixels[0].stride() == like.stride()
 
 
-@pytest.mark.usefixtures("one_thread_pixels")
+@pytest.mark.usefixtures("piece_pixels")
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float16])
 def test_batches_are_the_callers_for_good(dtype: Any) -> None:
     images, labels = some_images(), torch.arange(COUNT)
@@ -163,7 +161,7 @@ def test_batches_are_the_callers_for_good(dtype: Any) -> None:
     assert torch.equal(labels, torch.arange(COUNT))
 
 
-@pytest.mark.usefixtures("one_thread_pixels")
+@pytest.mark.usefixtures("piece_pixels")
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float16])
 def test_memory_is_reused_if_asked_for(dtype: Any) -> None:
     batches = some_batches(dtype=dtype, reuse=True)
@@ -338,8 +336,6 @@ def test_one_ranks_state_fits_all() -> None:
 RESUME = """\
 import json, sys
 import torch
-from stirdata.datasets import batches as module
-from stirdata.datasets import tensors
 from stirdata.datasets.batches import Batches
 images = torch.arange(23, dtype=torch.uint8).reshape(23, 1, 1, 1)
 batches = Batches(images, torch.arange(23), batch_size=4, rank=1, world_size=2)
