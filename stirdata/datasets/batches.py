@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stirdata.datasets.arguments import checked_flag, checked_function, checked_integer
 from stirdata.datasets.epochs import Epochs
 from stirdata.datasets.forms import Form, checked_form
-from stirdata.datasets.streams import checked_integer
 from stirdata.datasets.tensors import Converter, Level, empty_images
 from stirdata.errors import ParameterError
 
@@ -106,9 +106,13 @@ class Batches:
         self._moved = not images.is_contiguous() and images.permute(0, 2, 3, 1).is_contiguous()
         self._rows = images.permute(0, 2, 3, 1) if self._moved else images
         self._on_cpu = images.device.type == "cpu"
+        # NumPy gathers in this thread alone, see tensors.
+        self._array = self._rows.numpy() if self._on_cpu and self._rows.is_contiguous() else None
         wanted = torch.float32 if dtype is None else dtype
         self._converter = _converter(images, checked_form(wanted, channels_last, normalize, images.shape[1]))
-        self._transform, self._reuse, self._channels_last = transform, reuse, channels_last
+        self._at_once = self._converter.images_at_once(images.shape[1:]) if self._converter else len(images)
+        self._transform = checked_function("transform", transform)
+        self._reuse, self._channels_last = checked_flag("reuse", reuse), bool(channels_last)
         self._buffer: torch.Tensor | None = None
         self._fingerprint: str | None = None
         self._cursor = _Cursor(0)
@@ -158,6 +162,11 @@ class Batches:
         Raises:
             ParameterError: It is no state, or that of other images, labels, seed, batch size or ranks.
         """
+        if not isinstance(state, Mapping):
+            got = type(state).__name__
+            raise ParameterError(
+                "this is no state", where="state", expected="what state_dict returned", got=got
+            )
         for name, expected in self._identity().items():
             if name not in state or state[name] != expected:
                 raise ParameterError(
@@ -207,20 +216,20 @@ class Batches:
     def _gathered(self, members: torch.Tensor) -> torch.Tensor:
         import torch
 
-        if self._on_cpu and self._rows.is_contiguous():  # NumPy does it in this thread, see tensors
-            rows = torch.from_numpy(self._rows.numpy().take(members.numpy(), axis=0))
+        if self._array is not None:
+            rows = torch.from_numpy(self._array.take(members.numpy(), axis=0))
         else:
             rows = self._rows.index_select(0, members)
         return rows.permute(0, 3, 1, 2) if self._moved else rows
 
     def _converted_in_pieces(self, members: torch.Tensor, converter: Converter) -> torch.Tensor:
         """Gather and convert a few images after the other, whose bytes are still in the cache."""
-        import torch
-
         target = self._target(len(members), self._images.shape[1:], converter.dtype)
-        step = converter.images_at_once(self._images.shape[1:])
-        for part, place in zip(torch.split(members, step), torch.split(target, step), strict=True):
-            converter(self._gathered(part), place)
+        step = self._at_once
+        if len(members) <= step:
+            return converter(self._gathered(members), target)
+        for start in range(0, len(members), step):
+            converter(self._gathered(members[start : start + step]), target[start : start + step])
         return target
 
     def _converted(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -42,7 +42,7 @@ def checked_device(device: Any) -> torch.device:
             where="device",
             expected=" or ".join(available),
             got=device,
-            hint=f"torch says: {str(error)[:120].partition(chr(10))[0]}",
+            hint=f"device=None is the CPU; torch says: {str(error)[:120].partition(chr(10))[0]}",
         ) from error
     return chosen
 
@@ -110,7 +110,7 @@ class Converter:
             shape = tuple(images.shape)
             values = empty_images(shape, self.dtype, images.device, channels_last=self._channels_last)
         convert = self._convert_by_numpy if self._on_cpu else self._convert_by_torch
-        step = self.images_at_once(images.shape[1:])
+        step = self.images_at_once(values.shape[1:])
         if len(images) <= step:  # a small batch takes less time than slicing would
             convert(images, values)
             return values
@@ -144,11 +144,11 @@ class Converter:
         part = target if target.dtype == torch.float32 else torch.empty_like(target, dtype=torch.float32)
         values = part.numpy()
         np.copyto(values, pixels.numpy())
-        values /= self._divisor.numpy()
+        np.divide(values, np.float32(255), out=values)
         if self._levels is not None:
             mean, std = self._levels
-            values -= mean.numpy()
-            values /= std.numpy()
+            np.subtract(values, mean.numpy(), out=values)
+            np.divide(values, std.numpy(), out=values)
         if part is not target:
             target.copy_(part)
 
@@ -186,7 +186,8 @@ def empty_images(
         shape = (shape[0], *shape[2:], shape[1])
     if device.type == "cpu":
         carrier = {1: np.uint8, 2: np.int16, 4: np.float32}[dtype.itemsize]  # NumPy has no bfloat16
-        values = torch.from_numpy(np.empty(shape, carrier)).view(dtype)
+        values = torch.from_numpy(np.empty(shape, carrier))
+        values = values if values.dtype == dtype else values.view(dtype)
     else:
         values = torch.empty(shape, dtype=dtype, device=device)
     return values.permute(0, 3, 1, 2) if channels_last else values
@@ -194,17 +195,22 @@ def empty_images(
 
 def doubled(images: torch.Tensor) -> torch.Tensor:
     """Return uint8 images with every pixel doubled in both directions: (..., H, W) to (..., 2H, 2W)."""
+    if images.device.type != "cpu":
+        return _doubled_by_torch(images)
     import numpy as np
     import torch
 
     *others, height, width = images.shape
-    if images.device.type != "cpu":
-        fourfold = images[..., :, None, :, None].expand(*others, height, 2, width, 2)
-        return fourfold.reshape(*others, 2 * height, 2 * width)
     # Two equal bytes are one number of two bytes, 257 times theirs, which NumPy writes at once.
     result = np.empty((*others, height, 2, 2 * width), np.uint8)
     np.multiply(images.numpy()[..., None, :], np.uint16(257), out=result.view(np.uint16), dtype=np.uint16)
     return torch.from_numpy(result).reshape(*others, 2 * height, 2 * width)
+
+
+def _doubled_by_torch(images: torch.Tensor) -> torch.Tensor:
+    *others, height, width = images.shape
+    fourfold = images[..., :, None, :, None].expand(*others, height, 2, width, 2)
+    return fourfold.reshape(*others, 2 * height, 2 * width)
 
 
 def channels_first(images: torch.Tensor) -> torch.Tensor:

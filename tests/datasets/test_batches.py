@@ -85,7 +85,9 @@ def test_length_is_the_number_of_batches() -> None:
     assert len(some_batches()) == len(list(some_batches())) == 6
     assert len(some_batches(drop_last=True)) == len(list(some_batches(drop_last=True))) == 5
     assert len(some_batches(24)) == len(some_batches(24, drop_last=True)) == 6
-    assert len(some_batches(batch_size=100)) == 1
+    for size in (COUNT, 100, 10**30):
+        assert numbers(some_batches(batch_size=size)) == order(0, size=COUNT)
+        assert len(some_batches(batch_size=size)) == 1
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2])
@@ -419,6 +421,12 @@ def test_a_damaged_state_is_refused_and_changes_nothing(change: dict[str, Any], 
     assert numbers(batches) == order(0)
 
 
+def test_what_is_no_mapping_is_no_state() -> None:
+    with pytest.raises(ParameterError, match="no state") as error:
+        some_batches().load_state_dict(None)  # type: ignore[arg-type]
+    assert (error.value.where, error.value.got) == ("state", "NoneType")
+
+
 def test_what_is_no_state_is_refused() -> None:
     with pytest.raises(ParameterError, match="not that of these batches") as error:
         some_batches().load_state_dict({})
@@ -468,6 +476,13 @@ def test_tensors_that_do_not_fit_are_refused(images: Any, labels: Any, others: A
         ({"normalize": 0.5}, "normalize"),
         ({"normalize": True}, "normalize"),
         ({"normalize": ("a", "b")}, "normalize"),
+        ({"normalize": (0.5, 1e-300)}, "normalize"),
+        ({"normalize": (1e300, 0.5)}, "normalize"),
+        ({"shuffle": "cuda"}, "shuffle"),
+        ({"drop_last": 7}, "drop_last"),
+        ({"channels_last": "no"}, "channels_last"),
+        ({"reuse": "no"}, "reuse"),
+        ({"transform": True}, "transform"),
         ({"drop_last": True, "batch_size": 24}, "images"),
     ],
 )
