@@ -224,11 +224,11 @@ class Batches:
 
     def _converted_in_pieces(self, members: torch.Tensor, converter: Converter) -> torch.Tensor:
         """Gather and convert a few images after the other, whose bytes are still in the cache."""
-        target = self._target(len(members), self._images.shape[1:], converter.dtype)
-        step = self._at_once
-        if len(members) <= step:
+        count, step = members.numel(), self._at_once
+        target = self._target(count, self._images.shape[1:], converter.dtype)
+        if count <= step:
             return converter(self._gathered(members), target)
-        for start in range(0, len(members), step):
+        for start in range(0, count, step):
             converter(self._gathered(members[start : start + step]), target[start : start + step])
         return target
 

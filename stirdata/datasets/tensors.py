@@ -17,7 +17,7 @@ Level = float | Sequence[float]
 _DEVICE_PIECE_PIXELS = 1 << 22
 """Pixels converted at a time on a GPU, whose float32 values are all the memory that it takes."""
 
-CPU_PIECE_PIXELS = 1 << 16
+CPU_PIECE_PIXELS = 1 << 17
 """Pixels converted at a time on the CPU, by NumPy in the thread that asks for it: they stay in its cache.
 
 torch would divide them among threads, all of which wait for the last one: no faster when all cores are
@@ -98,6 +98,10 @@ class Converter:
         self.dtype = dtype or torch.float32
         self._channels_last = channels_last
         self._on_cpu = device.type == "cpu"
+        self._most_pixels = CPU_PIECE_PIXELS if self._on_cpu else _DEVICE_PIECE_PIXELS
+        if self._on_cpu and self.dtype != torch.float32:
+            # Less than 32768 are few enough for torch to round them to other types in this thread.
+            self._most_pixels = CPU_PIECE_PIXELS // 4 - 1
         self._divisor = _constant(255.0, device)
         self._levels: tuple[torch.Tensor, torch.Tensor] | None = None
         if mean is not None and std is not None:
@@ -110,21 +114,17 @@ class Converter:
             shape = tuple(images.shape)
             values = empty_images(shape, self.dtype, images.device, channels_last=self._channels_last)
         convert = self._convert_by_numpy if self._on_cpu else self._convert_by_torch
-        step = self.images_at_once(values.shape[1:])
-        if len(images) <= step:  # a small batch takes less time than slicing would
+        if images.numel() <= self._most_pixels:  # a small batch takes less time than slicing would
             convert(images, values)
             return values
+        step = self.images_at_once(images.shape[1:])
         for start in range(0, len(images), step):
             convert(images[start : start + step], values[start : start + step])
         return values
 
     def images_at_once(self, shape: Sequence[int]) -> int:
         """Return how many images of a shape (channels, height, width) are converted together."""
-        pixels = _DEVICE_PIECE_PIXELS
-        if self._on_cpu:
-            # Half of them are few enough for torch to round them to other types in this thread.
-            pixels = CPU_PIECE_PIXELS if self.dtype.itemsize == 4 else CPU_PIECE_PIXELS // 2
-        return max(1, pixels // max(1, math.prod(shape)))
+        return max(1, self._most_pixels // max(1, math.prod(shape)))
 
     def _convert_by_torch(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
         import torch
