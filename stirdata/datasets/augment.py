@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from array_api_compat import array_namespace, device, is_numpy_array, is_torch_array
 
-from stirdata.datasets.streams import checked_integer, random_words, stream_key
+from stirdata.datasets.arguments import checked_integer
+from stirdata.datasets.streams import random_words, stream_key
 from stirdata.errors import ParameterError
 from stirdata.imaging.bicubic import rescale
 

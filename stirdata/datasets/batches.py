@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stirdata.datasets.arguments import checked_flag, checked_function, checked_integer
 from stirdata.datasets.epochs import Epochs
 from stirdata.datasets.forms import Form, checked_form
-from stirdata.datasets.streams import checked_integer
-from stirdata.datasets.tensors import ONE_THREAD_PIXELS, Converter, Level
+from stirdata.datasets.tensors import Converter, Level, empty_images
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -105,11 +105,14 @@ class Batches:
         # value by value; moved back, whole images are copied.
         self._moved = not images.is_contiguous() and images.permute(0, 2, 3, 1).is_contiguous()
         self._rows = images.permute(0, 2, 3, 1) if self._moved else images
-        on_one_thread = images.device.type == "cpu" and self._rows.is_contiguous()
-        self._one_thread_images = ONE_THREAD_PIXELS // max(1, images[0].numel()) if on_one_thread else 0
+        self._on_cpu = images.device.type == "cpu"
+        # NumPy gathers in this thread alone, see tensors.
+        self._array = self._rows.numpy() if self._on_cpu and self._rows.is_contiguous() else None
         wanted = torch.float32 if dtype is None else dtype
         self._converter = _converter(images, checked_form(wanted, channels_last, normalize, images.shape[1]))
-        self._transform, self._reuse, self._channels_last = transform, reuse, channels_last
+        self._at_once = self._converter.images_at_once(images.shape[1:]) if self._converter else len(images)
+        self._transform = checked_function("transform", transform)
+        self._reuse, self._channels_last = checked_flag("reuse", reuse), bool(channels_last)
         self._buffer: torch.Tensor | None = None
         self._fingerprint: str | None = None
         self._cursor = _Cursor(0)
@@ -159,6 +162,11 @@ class Batches:
         Raises:
             ParameterError: It is no state, or that of other images, labels, seed, batch size or ranks.
         """
+        if not isinstance(state, Mapping):
+            got = type(state).__name__
+            raise ParameterError(
+                "this is no state", where="state", expected="what state_dict returned", got=got
+            )
         for name, expected in self._identity().items():
             if name not in state or state[name] != expected:
                 raise ParameterError(
@@ -187,7 +195,8 @@ class Batches:
         import torch
 
         members = torch.from_numpy(self._epochs.members(cursor.epoch)).to(self._images.device)
-        for chosen in torch.split(members, self._epochs.batch_size)[cursor.position :]:
+        size = min(self._epochs.batch_size, len(members))
+        for chosen in torch.split(members, size)[cursor.position :]:
             batch = self._batch(chosen, cursor.epoch)
             cursor.position += 1
             cursor.begun = True
@@ -195,43 +204,51 @@ class Batches:
         cursor.epoch, cursor.position, cursor.begun = cursor.epoch + 1, 0, False
 
     def _batch(self, members: torch.Tensor, epoch: int) -> tuple[torch.Tensor, ...]:
+        companions = [tensor.index_select(0, members) for tensor in self._companions]
+        if self._transform is None and self._on_cpu and self._converter is not None:
+            return self._converted_in_pieces(members, self._converter), *companions
         pixels = self._gathered(members)
         if self._transform is not None:
             pixels = self._transform(pixels, members, epoch)
             _check_transformed(pixels, members)
-        companions = [tensor.index_select(0, members) for tensor in self._companions]
         return self._converted(pixels), *companions
 
     def _gathered(self, members: torch.Tensor) -> torch.Tensor:
         import torch
 
-        if len(members) <= self._one_thread_images:
-            rows = torch.from_numpy(self._rows.numpy().take(members.numpy(), axis=0))
+        if self._array is not None:
+            rows = torch.from_numpy(self._array.take(members.numpy(), axis=0))
         else:
             rows = self._rows.index_select(0, members)
         return rows.permute(0, 3, 1, 2) if self._moved else rows
 
+    def _converted_in_pieces(self, members: torch.Tensor, converter: Converter) -> torch.Tensor:
+        """Gather and convert a few images after the other, whose bytes are still in the cache."""
+        count, step = members.numel(), self._at_once
+        target = self._target(count, self._images.shape[1:], converter.dtype)
+        if count <= step:
+            return converter(self._gathered(members), target)
+        for start in range(0, count, step):
+            converter(self._gathered(members[start : start + step]), target[start : start + step])
+        return target
+
     def _converted(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return a batch's pixels as they are handed out, in memory of their own unless it is reused."""
-        if self._reuse:
-            target = self._memory_for(pixels)
-            return target.copy_(pixels) if self._converter is None else self._converter(pixels, target)
         if self._converter is not None:
-            return self._converter(pixels)
+            return self._converter(pixels, self._target(len(pixels), pixels.shape[1:], self._converter.dtype))
+        if self._reuse:
+            return self._target(len(pixels), pixels.shape[1:], pixels.dtype).copy_(pixels)
         return pixels.contiguous(memory_format=_memory_format(self._channels_last))
 
-    def _memory_for(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the memory that is reused, made when the size that the transform gives is known."""
-        import torch
-
-        if self._buffer is None or self._buffer.shape[1:] != pixels.shape[1:]:
-            self._buffer = torch.empty(
-                (min(self._epochs.batch_size, self._epochs.images_per_rank), *pixels.shape[1:]),
-                dtype=torch.uint8 if self._converter is None else self._converter.dtype,
-                device=pixels.device,
-                memory_format=_memory_format(self._channels_last),
-            )
-        return self._buffer[: len(pixels)]
+    def _target(self, count: int, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+        """Return memory for the images of a batch: new, or always the same if it is reused."""
+        device, layout = self._images.device, self._channels_last
+        if not self._reuse:
+            return empty_images((count, *shape), dtype, device, channels_last=layout)
+        if self._buffer is None or self._buffer.shape[1:] != shape:
+            most = min(self._epochs.batch_size, self._epochs.images_per_rank)
+            self._buffer = empty_images((most, *shape), dtype, device, channels_last=layout)
+        return self._buffer[:count]
 
 
 def _memory_format(channels_last: bool) -> torch.memory_format:

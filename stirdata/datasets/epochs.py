@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from stirdata.datasets.streams import checked_integer, permutation
+from stirdata.datasets.arguments import checked_flag, checked_integer
+from stirdata.datasets.streams import permutation
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Epochs:
         for name, least in (("batch_size", 1), ("seed", 0), ("rank", 0), ("world_size", 1)):
             object.__setattr__(self, name, checked_integer(name, getattr(self, name), least))
         for name in ("shuffle", "drop_last"):
-            object.__setattr__(self, name, bool(getattr(self, name)))
+            object.__setattr__(self, name, checked_flag(name, getattr(self, name)))
         if self.rank >= self.world_size:
             expected = f"0 to {self.world_size - 1}"
             raise ParameterError("there is no such rank", where="rank", expected=expected, got=self.rank)

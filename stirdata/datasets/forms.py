@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stirdata.datasets.arguments import checked_flag
 from stirdata.datasets.tensors import Level
 from stirdata.errors import ParameterError
 
@@ -46,24 +47,26 @@ def checked_form(dtype: Any, channels_last: bool, normalize: Any, channels: int)
     if not isinstance(dtype, torch.dtype) or dtype not in known:
         expected = ", ".join(f"torch.{name}" for name in _DTYPES)
         raise ParameterError("images of this type cannot be had", where="dtype", expected=expected, got=dtype)
+    last = checked_flag("channels_last", channels_last)
     if normalize is None:
-        return Form(dtype, bool(channels_last))
+        return Form(dtype, last)
     if dtype == torch.uint8:
         raise ParameterError(
             "normalised images are not whole numbers", where="normalize", expected="a float dtype", got=dtype
         )
-    return Form(dtype, bool(channels_last), *_checked_levels(normalize, channels))
+    return Form(dtype, last, *_checked_levels(normalize, channels))
 
 
 def _checked_levels(normalize: Any, channels: int) -> tuple[Level, Level]:
     try:
-        mean, std = (np.asarray(level, np.float64) for level in normalize)
-    except (TypeError, ValueError):
+        with np.errstate(over="ignore"):  # what is infinite or 0 as float32, in which images are, is refused
+            mean, std = (np.asarray(level, np.float64).astype(np.float32) for level in normalize)
+    except (TypeError, ValueError, RuntimeError):
         raise _no_levels(normalize, channels) from None
     for level in (mean, std):
         if level.shape not in ((), (channels,)) or not np.isfinite(level).all():
             raise _no_levels(normalize, channels)
-    if not (std > 0).all():
+    if not (std >= np.finfo(np.float32).tiny).all():
         raise _no_levels(normalize, channels)
     return mean.tolist(), std.tolist()
 

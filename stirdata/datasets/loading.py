@@ -109,13 +109,15 @@ def _spread(result: torch.Tensor, rows: torch.Tensor, form: Form) -> None:
     Where a value takes k bytes, (k - 1) / k of the images that are left can be converted before their
     values reach the bytes of the first that is converted with them.
     """
+    import torch
+
     count, channels, height, width = result.shape
     if form.channels_last:
         pixels = rows.view(count, height, width, channels).permute(0, 3, 1, 2)
     else:
         pixels = rows.view(result.shape)
     size, start = result.element_size(), 0
-    with threads(_conversion_threads(result, form)) as executor:
+    with threads(torch.get_num_threads() if result.device.type == "cpu" else 1) as executor:
         while start < count:
             last = count - start <= _LAST_IMAGES
             stop = count if last else start + (count - start) * (size - 1) // size
@@ -124,28 +126,11 @@ def _spread(result: torch.Tensor, rows: torch.Tensor, form: Form) -> None:
             start = stop
 
 
-def _conversion_threads(result: torch.Tensor, form: Form) -> int:
-    import torch
-
-    return torch.get_num_threads() if _by_numpy(result, form) else 1
-
-
-def _by_numpy(result: torch.Tensor, form: Form) -> bool:
-    """Tell whether NumPy converts: as fast as torch, and much faster while other programs compute.
-
-    torch divides the work among threads that wait for each other after every operation.
-    """
-    import torch
-
-    return result.device.type == "cpu" and form.dtype == torch.float32
-
-
 def _convert(pixels: torch.Tensor, target: torch.Tensor, form: Form, executor: Executor) -> None:
     converter = Converter(target.device, form.mean, form.std, dtype=form.dtype)
-    if not _by_numpy(target, form):
+    if target.device.type != "cpu":
         converter(pixels, target)
         return
     step = max(1, _PIECE_BYTES // 4 // pixels[0].numel())
     parts = [slice(start, start + step) for start in range(0, len(pixels), step)]
-    source, out = pixels.numpy(), target.numpy()
-    list(executor.map(lambda part: converter.by_numpy(source[part], out[part]), parts))
+    list(executor.map(lambda part: converter(pixels[part], target[part]), parts))

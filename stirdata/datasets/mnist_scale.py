@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stirdata.datasets.arguments import checked_flag, checked_function
 from stirdata.datasets.augment import DoubledPixels, ScaleAugment
 from stirdata.datasets.batches import Batches
+from stirdata.datasets.families import expecting
 from stirdata.datasets.tensors import checked_device, doubled, to_float
 from stirdata.datasets.views import MNISTScaleView
 from stirdata.downloads import mnist_scale
@@ -153,6 +155,7 @@ class MNISTScale:
         import torch
 
         _check_size(size)
+        normalize = checked_flag("normalize", normalize)
         place = checked_device(device)
         images = torch.from_numpy(self._array(split, "images")).to(place)[:, None]
         labels = torch.tensor(self._array(split, "labels"), device=place)
@@ -238,6 +241,7 @@ class MNISTScale:
         import torch
 
         _check_size(size)
+        normalize = checked_flag("normalize", normalize)
         place = checked_device(device)
         names = ["images", "labels", "scales"] if latents else ["images", "labels"]
         images, *companions = (torch.from_numpy(self._array(split, name)).to(place) for name in names)
@@ -253,7 +257,7 @@ class MNISTScale:
             drop_last=drop_last,
             rank=rank,
             world_size=world_size,
-            transform=augment if size == 28 else DoubledPixels(augment),
+            transform=augment if size == 28 else DoubledPixels(checked_function("augment", augment)),
             reuse=reuse,
         )
 
@@ -290,7 +294,8 @@ class MNISTScale:
 
     def _read(self, key: str) -> None:
         """Read one array, or the whole of a PNG tree, which has to be read whole."""
-        with threads(_READING_THREADS if self._form == "png" else 1) as executor:
+        workers = _READING_THREADS if self._form == "png" else 1
+        with expecting("MNIST-scale", self.path), threads(workers) as executor:
             names = [key] if self._form != "png" else None
             arrays = {} if names is None and self._arrays else storage.load(self.path, executor, names)
         known = {**self._arrays, **arrays}

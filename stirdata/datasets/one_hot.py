@@ -47,7 +47,9 @@ def decode(encoded: Any, classes: int) -> Any:
     if _is_tensor(encoded):
         import torch
 
-        labels = decode(encoded.detach().cpu().numpy(), classes)
+        values = encoded.detach().cpu()
+        values = values.float() if values.dtype == torch.bfloat16 else values  # NumPy has no such type
+        labels = decode(values.numpy(), classes)
         return torch.from_numpy(np.asarray(labels)).to(encoded.device)
     values = np.asarray(encoded)
     if values.ndim == 0 or values.shape[-1] != classes or values.dtype.kind not in "iufb":

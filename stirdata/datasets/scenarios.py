@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stirdata.datasets.selection import as_integer
+from stirdata.datasets.arguments import as_integer
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -107,10 +107,9 @@ def _checked(part: str, scales: Any) -> Sequence[int]:
     except TypeError:
         values = []
     whole = tuple(value for value in values if value is not None)
-    if not whole or len(whole) < len(values):
-        raise ParameterError(
-            "a scenario needs scales", where=part, expected="a sequence of integers", got=repr(scales)
-        )
+    if not whole or len(set(whole)) < len(values):
+        expected = "a sequence of integers, each once"
+        raise ParameterError("a scenario needs scales", where=part, expected=expected, got=repr(scales))
     return whole
 
 

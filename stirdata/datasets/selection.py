@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.random import RandomState
 
+from stirdata.datasets.arguments import as_integer, checked_flag
 from stirdata.errors import ParameterError
 from stirdata.recipes.stir import SCALES, SETS, Frame
 
@@ -100,7 +100,7 @@ def select(frame: Frame, split: str, scales: Scales = ALL_SCALES, shuffle: bool 
 
     Raises:
         ParameterError: Unknown split; a scale that the set does not have, that comes twice or is not an
-            integer; no scale at all.
+            integer; no scale at all; ``shuffle`` is neither true nor false.
 
     Example:
         >>> frame = Frame(classes=("a", "b"), instances=10)
@@ -114,7 +114,8 @@ def select(frame: Frame, split: str, scales: Scales = ALL_SCALES, shuffle: bool 
         raise ParameterError("unknown split", where="split", expected=names, got=repr(split))
     all_of_them = scales is None or scales is ALL_SCALES
     wanted = frame.scales if all_of_them else checked_scales(scales, frame.scales)
-    return Selection(index, tuple(frame.scales.index(scale) for scale in wanted), frame, bool(shuffle))
+    rows = tuple(frame.scales.index(scale) for scale in wanted)
+    return Selection(index, rows, frame, checked_flag("shuffle", shuffle))
 
 
 def checked_scales(scales: Any, present: tuple[int, ...]) -> tuple[int, ...]:
@@ -140,22 +141,6 @@ def checked_scales(scales: Any, present: tuple[int, ...]) -> tuple[int, ...]:
     if not chosen:
         raise _wrong("no scales are asked for", present, repr(scales))
     return tuple(chosen)
-
-
-def as_integer(value: Any) -> int | None:
-    """Return a scalar integer of Python, NumPy or torch as an int; None for anything else, and for bool.
-
-    Example:
-        >>> as_integer(np.int32(17)), as_integer(17.0), as_integer(True), as_integer([17])
-        (17, None, None, None)
-    """
-    is_bool = isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
-    if is_bool or getattr(value, "ndim", 0) != 0:
-        return None
-    try:
-        return operator.index(value)
-    except (TypeError, ValueError, RuntimeError):  # torch raises the last for numbers it cannot convert
-        return None
 
 
 def _each(scales: Any, present: tuple[int, ...]) -> Iterator[Any]:

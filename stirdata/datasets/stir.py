@@ -116,7 +116,8 @@ class STIRDataset(OpenedSet):
         import torch
 
         selection = self.select(split, scales, shuffle)
-        form = checked_form(dtype or torch.float32, channels_last, normalize, self.num_channels)
+        wanted = torch.float32 if dtype is None else dtype
+        form = checked_form(wanted, channels_last, normalize, self.num_channels)
         place = checked_device(device)
         images = load(self._blocks(selection), selection, form, place)
         labels = selection.gather(self._file.labels).astype("int64")

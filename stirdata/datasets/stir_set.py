@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.datasets import one_hot
+from stirdata.datasets.families import expecting
 from stirdata.datasets.selection import ALL_SCALES, Scales, Selection, select
 from stirdata.downloads import stir_file
 from stirdata.recipes.stir import SETS
@@ -37,7 +38,8 @@ class OpenedSet:
 
     def __init__(self, path: str | os.PathLike[str] = "emoji.npz", *, download: bool = False) -> None:
         self.path = stir_file(path) if download else Path(path)
-        self._file: StirFile = open_set(self.path)
+        # Absolute, since images are read later, perhaps after the working directory has changed.
+        self._file: StirFile = _opened(self.path.absolute())
         self.metadata: dict[str, str] = dict(self._file.metadata)
 
     @property
@@ -97,11 +99,11 @@ class OpenedSet:
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker opens the file faster than all arrays travel to it.
-        return {**self.__dict__, "path": self.path.absolute(), "_file": None}
+        return {**self.__dict__, "path": self._file.path, "_file": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._file = open_set(self.path)
+        self._file = _opened(self.path)
 
     def count(self, split: str, scales: Scales = ALL_SCALES) -> int:
         """Return the number of images of a split at some scales."""
@@ -138,6 +140,11 @@ class OpenedSet:
             ParameterError: The last axis does not have the length n.
         """
         return one_hot.decode(encoded, self.num_classes)
+
+
+def _opened(path: Path) -> StirFile:
+    with expecting("STIR", path):
+        return open_set(path)
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -8,10 +8,7 @@ that is written down below: what has once been drawn can be drawn again anywhere
 from __future__ import annotations
 
 import hashlib
-import operator
 from typing import TYPE_CHECKING, Any
-
-from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,19 +70,3 @@ def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
 
     words = random_words(stream_key("permutation", seed, epoch), np.arange(count, dtype=np.int64))
     return np.argsort(words, kind="stable").astype(np.int64, copy=False)
-
-
-def checked_integer(name: str, value: Any, least: int) -> int:
-    """Return an argument as int, or raise ParameterError if it is none or below ``least``."""
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or number < least:
-        raise ParameterError(
-            f"{name} is out of range or no integer",
-            where=name,
-            expected=f"an integer of {least} or more",
-            got=repr(value),
-        )
-    return number

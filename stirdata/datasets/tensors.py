@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
 
 Level = float | Sequence[float]
 """In units of [0, 1]: one for all channels, or one per channel."""
 
-_PIECE_PIXELS = 1 << 22
-"""Pixels converted at a time: the float32 piece is still in the cache when it is divided."""
+_DEVICE_PIECE_PIXELS = 1 << 22
+"""Pixels converted at a time on a GPU, whose float32 values are all the memory that it takes."""
 
-ONE_THREAD_PIXELS = 1 << 17
-"""Up to so many, NumPy does on the CPU what torch would divide among threads: they take as long when all
-cores are free, and ten times as long when one of them is not, because all wait for the last one."""
+CPU_PIECE_PIXELS = 1 << 17
+"""Pixels converted at a time on the CPU, by NumPy in the thread that asks for it: they stay in its cache.
+
+torch would divide them among threads, all of which wait for the last one: no faster when all cores are
+free, and ten to a hundred times slower when one of them is not."""
 
 
 def checked_device(device: Any) -> torch.device:
-    """Return the torch device, or raise ParameterError if this machine does not have it."""
+    """Return the torch device, a GPU with its number, or raise ParameterError if it is not there."""
     import torch
 
     try:
-        chosen = torch.device("cpu" if device is None else device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        # Of an empty tensor, because older versions of torch ask a "cuda" without a number for one.
+        chosen = torch.empty(0, device="cpu" if device is None else device).device
+        if chosen.type == "meta":
+            raise TypeError("it holds no values")
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ImportError) as error:
         available = ["cpu"]
         available += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
         available += ["mps"] if torch.backends.mps.is_available() else []
@@ -39,7 +42,7 @@ def checked_device(device: Any) -> torch.device:
             where="device",
             expected=" or ".join(available),
             got=device,
-            hint=str(error).splitlines()[0],
+            hint=f"device=None is the CPU; torch says: {str(error)[:120].partition(chr(10))[0]}",
         ) from error
     return chosen
 
@@ -94,6 +97,11 @@ class Converter:
 
         self.dtype = dtype or torch.float32
         self._channels_last = channels_last
+        self._on_cpu = device.type == "cpu"
+        self._most_pixels = CPU_PIECE_PIXELS if self._on_cpu else _DEVICE_PIECE_PIXELS
+        if self._on_cpu and self.dtype != torch.float32:
+            # Less than 32768 are few enough for torch to round them to other types in this thread.
+            self._most_pixels = CPU_PIECE_PIXELS // 4 - 1
         self._divisor = _constant(255.0, device)
         self._levels: tuple[torch.Tensor, torch.Tensor] | None = None
         if mean is not None and std is not None:
@@ -105,20 +113,22 @@ class Converter:
         if values is None:
             shape = tuple(images.shape)
             values = empty_images(shape, self.dtype, images.device, channels_last=self._channels_last)
-        if images.numel() <= _PIECE_PIXELS:  # a small batch takes less time than slicing would
-            self._convert(images, values)
+        convert = self._convert_by_numpy if self._on_cpu else self._convert_by_torch
+        if images.numel() <= self._most_pixels:  # a small batch takes less time than slicing would
+            convert(images, values)
             return values
-        piece = max(1, _PIECE_PIXELS // images[0].numel())
-        for start in range(0, len(images), piece):
-            self._convert(images[start : start + piece], values[start : start + piece])
+        step = self.images_at_once(images.shape[1:])
+        for start in range(0, len(images), step):
+            convert(images[start : start + step], values[start : start + step])
         return values
 
-    def _convert(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
+    def images_at_once(self, shape: Sequence[int]) -> int:
+        """Return how many images of a shape (channels, height, width) are converted together."""
+        return max(1, self._most_pixels // max(1, math.prod(shape)))
+
+    def _convert_by_torch(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
         import torch
 
-        if target.device.type == "cpu" and target.numel() <= ONE_THREAD_PIXELS:
-            self._convert_in_one_thread(pixels, target)
-            return
         part = target.copy_(pixels) if target.dtype == torch.float32 else pixels.to(torch.float32)
         part.div_(self._divisor)
         if self._levels is not None:
@@ -127,26 +137,20 @@ class Converter:
         if part is not target:
             target.copy_(part)
 
-    def _convert_in_one_thread(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
+    def _convert_by_numpy(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
+        import numpy as np
         import torch
 
-        if target.dtype == torch.float32:
-            self.by_numpy(pixels.numpy(), target.numpy())
-            return
-        values = torch.empty(target.shape, dtype=torch.float32)
-        self.by_numpy(pixels.numpy(), values.numpy())
-        target.copy_(values)
-
-    def by_numpy(self, pixels: NDArray[np.uint8], target: NDArray[np.float32]) -> None:
-        """Write images on the CPU, in this thread alone, as float32 into an array of their shape."""
-        import numpy as np
-
-        np.copyto(target, pixels)
-        target /= self._divisor.numpy()
+        part = target if target.dtype == torch.float32 else torch.empty_like(target, dtype=torch.float32)
+        values = part.numpy()
+        np.copyto(values, pixels.numpy())
+        np.divide(values, np.float32(255), out=values)
         if self._levels is not None:
             mean, std = self._levels
-            target -= mean.numpy()
-            target /= std.numpy()
+            np.subtract(values, mean.numpy(), out=values)
+            np.divide(values, std.numpy(), out=values)
+        if part is not target:
+            target.copy_(part)
 
 
 def _constant(value: Level, device: torch.device) -> torch.Tensor:
@@ -182,15 +186,31 @@ def empty_images(
         shape = (shape[0], *shape[2:], shape[1])
     if device.type == "cpu":
         carrier = {1: np.uint8, 2: np.int16, 4: np.float32}[dtype.itemsize]  # NumPy has no bfloat16
-        values = torch.from_numpy(np.empty(shape, carrier)).view(dtype)
+        values = torch.from_numpy(np.empty(shape, carrier))
+        values = values if values.dtype == dtype else values.view(dtype)
     else:
         values = torch.empty(shape, dtype=dtype, device=device)
     return values.permute(0, 3, 1, 2) if channels_last else values
 
 
 def doubled(images: torch.Tensor) -> torch.Tensor:
-    """Return images with every pixel doubled in both directions: (..., H, W) to (..., 2H, 2W)."""
-    return images.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
+    """Return uint8 images with every pixel doubled in both directions: (..., H, W) to (..., 2H, 2W)."""
+    if images.device.type != "cpu":
+        return _doubled_by_torch(images)
+    import numpy as np
+    import torch
+
+    *others, height, width = images.shape
+    # Two equal bytes are one number of two bytes, 257 times theirs, which NumPy writes at once.
+    result = np.empty((*others, height, 2, 2 * width), np.uint8)
+    np.multiply(images.numpy()[..., None, :], np.uint16(257), out=result.view(np.uint16), dtype=np.uint16)
+    return torch.from_numpy(result).reshape(*others, 2 * height, 2 * width)
+
+
+def _doubled_by_torch(images: torch.Tensor) -> torch.Tensor:
+    *others, height, width = images.shape
+    fourfold = images[..., :, None, :, None].expand(*others, height, 2, width, 2)
+    return fourfold.reshape(*others, 2 * height, 2 * width)
 
 
 def channels_first(images: torch.Tensor) -> torch.Tensor:

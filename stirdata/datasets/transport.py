@@ -53,7 +53,7 @@ class _PageLocked:
     def __init__(self, size: int) -> None:
         import torch
 
-        self._memory = torch.empty(size, dtype=torch.uint8, pin_memory=True)
+        self._memory = torch.empty(size, dtype=torch.uint8, device="cpu", pin_memory=True)
         self._read = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
     def send(self, pixels: torch.Tensor, target: torch.Tensor) -> None:

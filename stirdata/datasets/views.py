@@ -59,7 +59,7 @@ class ImageView(ABC):
         import torch
 
         if self.transform is None:
-            return to_float(channels_first(torch.tensor(image[None])))[0]
+            return to_float(channels_first(torch.tensor(image[None], device="cpu")))[0]
         from PIL import Image
 
         return self.transform(Image.fromarray(image))
@@ -135,7 +135,7 @@ class STIRView(ImageView):
         import torch
 
         at = operator.index(index)
-        return *item, int(self._scales[at]), torch.tensor(self._positions[at])
+        return *item, int(self._scales[at]), torch.tensor(self._positions[at], device="cpu")
 
     def __repr__(self) -> str:
         return f"STIRView({len(self)} images of {str(self.dataset.path)!r})"

@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stirdata import ScaleAugment
-from stirdata.datasets import batches as module
 from stirdata.datasets import tensors
 from stirdata.datasets.batches import Batches
 from stirdata.datasets.streams import permutation
@@ -29,11 +28,10 @@ devices = pytest.mark.parametrize("device", ["cpu", CUDA])
 COUNT = 23
 
 
-@pytest.fixture(params=[tensors.ONE_THREAD_PIXELS, 40, 0])
-def one_thread_pixels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all batches, the small ones or none be made by NumPy on the CPU."""
-    for place in (module, tensors):
-        monkeypatch.setattr(place, "ONE_THREAD_PIXELS", request.param)
+@pytest.fixture(params=[tensors.CPU_PIECE_PIXELS, 200, 1])
+def piece_pixels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let batches be made at once, in pieces of a few images, or image by image on the CPU."""
+    monkeypatch.setattr(tensors, "CPU_PIECE_PIXELS", request.param)
 
 
 def some_images(count: int = COUNT, *, channels: int = 1, device: str = "cpu") -> torch.Tensor:
@@ -87,7 +85,9 @@ def test_length_is_the_number_of_batches() -> None:
     assert len(some_batches()) == len(list(some_batches())) == 6
     assert len(some_batches(drop_last=True)) == len(list(some_batches(drop_last=True))) == 5
     assert len(some_batches(24)) == len(some_batches(24, drop_last=True)) == 6
-    assert len(some_batches(batch_size=100)) == 1
+    for size in (COUNT, 100, 10**30):
+        assert numbers(some_batches(batch_size=size)) == order(0, size=COUNT)
+        assert len(some_batches(batch_size=size)) == 1
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2])
@@ -97,7 +97,7 @@ def test_ranks_have_their_parts(rank: int) -> None:
     assert numbers(batches) == [expected[:4], expected[4:]]
 
 
-@pytest.mark.usefixtures("one_thread_pixels")
+@pytest.mark.usefixtures("piece_pixels")
 @devices
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("normalize", [None, (0.25, 0.5), ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))])
@@ -118,7 +118,7 @@ def test_images_are_converted_as_whole_selections_are(
         assert pixels.is_contiguous(memory_format=layout)
 
 
-@pytest.mark.usefixtures("one_thread_pixels")
+@pytest.mark.usefixtures("piece_pixels")
 @devices
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("reuse", [False, True])
@@ -132,7 +132,7 @@ def test_bytes_are_only_gathered(device: str, channels_last: bool, reuse: bool) 
         assert pixels.is_contiguous(memory_format=layout)
 
 
-@pytest.mark.usefixtures("one_thread_pixels")
+@pytest.mark.usefixtures("piece_pixels")
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_images_that_lie_otherwise_in_memory_are_the_same(dtype: Any, channels_last: bool) -> None:
@@ -147,7 +147,7 @@ def test_images_that_lie_otherwise_in_memory_are_the_same(dtype: Any, channels_l
             assert pixels[0].stride() == like.stride()
 
 
-@pytest.mark.usefixtures("one_thread_pixels")
+@pytest.mark.usefixtures("piece_pixels")
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float16])
 def test_batches_are_the_callers_for_good(dtype: Any) -> None:
     images, labels = some_images(), torch.arange(COUNT)
@@ -163,7 +163,7 @@ def test_batches_are_the_callers_for_good(dtype: Any) -> None:
     assert torch.equal(labels, torch.arange(COUNT))
 
 
-@pytest.mark.usefixtures("one_thread_pixels")
+@pytest.mark.usefixtures("piece_pixels")
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float16])
 def test_memory_is_reused_if_asked_for(dtype: Any) -> None:
     batches = some_batches(dtype=dtype, reuse=True)
@@ -338,8 +338,6 @@ def test_one_ranks_state_fits_all() -> None:
 RESUME = """\
 import json, sys
 import torch
-from stirdata.datasets import batches as module
-from stirdata.datasets import tensors
 from stirdata.datasets.batches import Batches
 images = torch.arange(23, dtype=torch.uint8).reshape(23, 1, 1, 1)
 batches = Batches(images, torch.arange(23), batch_size=4, rank=1, world_size=2)
@@ -423,6 +421,12 @@ def test_a_damaged_state_is_refused_and_changes_nothing(change: dict[str, Any], 
     assert numbers(batches) == order(0)
 
 
+def test_what_is_no_mapping_is_no_state() -> None:
+    with pytest.raises(ParameterError, match="no state") as error:
+        some_batches().load_state_dict(None)  # type: ignore[arg-type]
+    assert (error.value.where, error.value.got) == ("state", "NoneType")
+
+
 def test_what_is_no_state_is_refused() -> None:
     with pytest.raises(ParameterError, match="not that of these batches") as error:
         some_batches().load_state_dict({})
@@ -472,6 +476,13 @@ def test_tensors_that_do_not_fit_are_refused(images: Any, labels: Any, others: A
         ({"normalize": 0.5}, "normalize"),
         ({"normalize": True}, "normalize"),
         ({"normalize": ("a", "b")}, "normalize"),
+        ({"normalize": (0.5, 1e-300)}, "normalize"),
+        ({"normalize": (1e300, 0.5)}, "normalize"),
+        ({"shuffle": "cuda"}, "shuffle"),
+        ({"drop_last": 7}, "drop_last"),
+        ({"channels_last": "no"}, "channels_last"),
+        ({"reuse": "no"}, "reuse"),
+        ({"transform": True}, "transform"),
         ({"drop_last": True, "batch_size": 24}, "images"),
     ],
 )

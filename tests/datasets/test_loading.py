@@ -64,6 +64,24 @@ def test_no_byte_is_overwritten_before_it_is_converted(
     assert torch.equal(result, to_float(pixels, *levels, dtype=dtype))
 
 
+@pytest.mark.parametrize("count", [33, 34, 35, 100, 1001])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_what_is_written_ends_before_what_is_read(
+    count: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NumPy copies arrays that overlap, so that on the CPU wrong values would not show an overlap."""
+    result = empty_images((count, 3, 2, 5), dtype, CPU)
+    gaps = []
+
+    def measured(pixels: torch.Tensor, target: torch.Tensor, *_: Any) -> None:
+        gaps.append(pixels.data_ptr() - target.data_ptr() - target.numel() * target.element_size())
+
+    monkeypatch.setattr(loading, "_convert", measured)
+    loading._spread(result, loading._last_bytes(result), Form(dtype))
+    assert all(gap >= 0 for gap in gaps[:-1])
+    assert len(gaps) > 1
+
+
 def test_read_only_blocks_are_taken_too(tmp_path: Path, monkeypatch: Any) -> None:
     dataset = STIRDataset(small_file(tmp_path))
     expected = dataset.to_torch("test")

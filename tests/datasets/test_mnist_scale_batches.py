@@ -103,6 +103,10 @@ def test_batches_never_change_the_data_set(tmp_path: Path, small_realization: Ar
         ({"device": "nonsense"}, "device"),
         ({"batch_size": 0}, "batch_size"),
         ({"world_size": 0}, "world_size"),
+        ({"shuffle": "cuda"}, "shuffle"),
+        ({"normalize": (0.5, 0.5)}, "normalize"),
+        ({"augment": True}, "transform"),
+        ({"augment": True, "size": 56}, "augment"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

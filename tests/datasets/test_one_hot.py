@@ -42,7 +42,8 @@ def test_tensors_stay_tensors(tmp_path: Path) -> None:
     assert torch.equal(encoded, torch.nn.functional.one_hot(labels, 2))
     assert torch.equal(dataset.decode_labels(encoded), labels)
     scores = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    assert torch.equal(dataset.decode_labels(scores), scores.argmax(dim=-1))
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        assert torch.equal(dataset.decode_labels(scores.to(dtype)), scores.to(dtype).argmax(dim=-1))
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_testing_where_one_trains_must_be_wanted() -> None:
     assert wanted.test == range(28, 65)
 
 
-@pytest.mark.parametrize("scales", [[], range(0), [17.0], [True], 17, "17", [[17]], None])
+@pytest.mark.parametrize("scales", [[], range(0), [17.0], [True], [17, 17], 17, "17", [[17]], None])
 @pytest.mark.parametrize("part", ["train", "valid", "test"])
 def test_a_scenario_needs_scales(part: str, scales: Any) -> None:
     parts: dict[str, Any] = {"train": [17], "valid": [18], "test": [19], part: scales}

@@ -251,6 +251,26 @@ def test_datasets_and_results_can_be_pickled(files: dict[str, Path], monkeypatch
     assert_same([part.numpy() for part in copied], [part.numpy() for part in result])
 
 
+def test_the_working_directory_may_change(files: dict[str, Path], monkeypatch: Any) -> None:
+    monkeypatch.chdir(files["grey"].parent)
+    dataset = STIRDataset(files["grey"].name)
+    assert dataset.path == Path(files["grey"].name)
+    monkeypatch.chdir("/")
+    assert_same(dataset.to_numpy(), STIRDataset(files["grey"]).to_numpy())
+    assert_same(pickle.loads(pickle.dumps(dataset)).to_numpy(), dataset.to_numpy())
+
+
+def test_the_default_device_of_torch_is_not_asked(files: dict[str, Path]) -> None:
+    """Data sets are told where images go; "meta" stands for a GPU here, and holds no values at all."""
+    dataset = STIRDataset(files["colour"])
+    with torch.device("meta"):
+        results = [*dataset.to_torch(dtype=torch.float16, normalize=(0.5, 0.5), latents=True)]
+        results += next(iter(dataset.batches(dtype=torch.float16, reuse=True)))
+        results += dataset.view(latents=True)[0][::3]
+        results += [dataset.to_torch().images]
+    assert {result.device.type for result in results} == {"cpu"}
+
+
 def test_a_damaged_file_is_told_when_opening_or_reading(tmp_path: Path) -> None:
     path = small_file(tmp_path)
     path.write_bytes(path.read_bytes()[:-200])

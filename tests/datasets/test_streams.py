@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stirdata.datasets import streams
-from stirdata.datasets.streams import checked_integer, permutation, random_words, stream_key
-from stirdata.errors import ParameterError
+from stirdata.datasets.streams import permutation, random_words, stream_key
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
 
@@ -95,17 +93,3 @@ def test_every_item_comes_to_every_place() -> None:
     for epoch in range(2000):
         counts[np.arange(5), permutation(0, epoch, 5)] += 1
     assert 320 < counts.min() <= counts.max() < 480  # 400 expected, standard deviation 18
-
-
-@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.int32(3)])
-def test_integers_of_any_kind_are_integers(value: Any) -> None:
-    assert type(checked_integer("seed", value, 3)) is int
-    assert checked_integer("seed", value, 0) == 3
-
-
-@pytest.mark.parametrize("value", [-1, 2, 3.0, "3", None, True, np.float64(3)])
-def test_what_is_no_integer_or_too_small_is_refused(value: Any) -> None:
-    with pytest.raises(ParameterError, match="seed") as error:
-        checked_integer("seed", value, 3)
-    assert (error.value.where, error.value.expected) == ("seed", "an integer of 3 or more")
-    assert error.value.got == repr(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from stirdata.datasets import tensors
 from stirdata.datasets.tensors import checked_device, doubled, to_float
 from stirdata.errors import ParameterError
 
@@ -56,14 +58,38 @@ def test_conversion_only_reads_its_argument() -> None:
     np.testing.assert_array_equal(images.numpy(), EVERY_LEVEL)
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (3, 28, 28), (2, 1, 5, 7)])
-def test_doubling_repeats_every_pixel(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize("shape", [(28, 28), (3, 28, 28), (2, 1, 5, 7), (0, 1, 5, 7)])
+def test_doubling_repeats_every_pixel(device: str, shape: tuple[int, ...]) -> None:
     images = np.random.RandomState(0).randint(0, 256, shape).astype(np.uint8)
-    result = doubled(torch.tensor(images)).numpy()
+    result = doubled(torch.tensor(images, device=device)).cpu().numpy()
     assert result.shape == (*shape[:-2], 2 * shape[-2], 2 * shape[-1])
     for row in (0, 1):
         for column in (0, 1):
             np.testing.assert_array_equal(result[..., row::2, column::2], images)
+
+
+def test_doubling_takes_images_in_any_layout() -> None:
+    images = torch.tensor(EVERY_LEVEL).reshape(4, 8, 8).permute(0, 2, 1)[::2]
+    assert torch.equal(doubled(images), doubled(images.contiguous()))
+
+
+def test_doubling_with_the_steps_of_other_devices_gives_the_same() -> None:
+    images = torch.tensor(EVERY_LEVEL).reshape(2, 2, 8, 8)
+    assert torch.equal(tensors._doubled_by_torch(images), doubled(images))
+
+
+@pytest.mark.parametrize("levels", [(), (0.5, [0.1, 0.2, 0.3])])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_conversion_with_the_steps_of_other_devices_gives_the_same(
+    dtype: torch.dtype, levels: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = torch.tensor(np.random.RandomState(0).randint(0, 256, (9, 3, 6, 5)).astype(np.uint8))
+    here = to_float(images, *levels, dtype=dtype)
+    converter = tensors.Converter(images.device, *levels, dtype=dtype)
+    monkeypatch.setattr(converter, "_on_cpu", False)
+    monkeypatch.setattr(converter, "_most_pixels", 200)
+    assert torch.equal(converter(images), here)
 
 
 def test_doubling_is_the_nearest_neighbour_of_pillow() -> None:
@@ -72,12 +98,20 @@ def test_doubling_is_the_nearest_neighbour_of_pillow() -> None:
     np.testing.assert_array_equal(doubled(torch.tensor(image)).numpy(), np.asarray(expected))
 
 
+@pytest.mark.parametrize("device", [torch.device("cuda"), "cuda"])
+def test_a_gpu_has_its_number(device: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older versions of torch tell the free memory only of GPUs with a number."""
+    made = SimpleNamespace(device=torch.device("cuda", 0))
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: made)
+    assert checked_device(device) == torch.device("cuda", 0)
+
+
 @pytest.mark.parametrize("device", [None, "cpu", torch.device("cpu")])
 def test_the_cpu_is_the_default_device(device: Any) -> None:
     assert checked_device(device) == torch.device("cpu")
 
 
-@pytest.mark.parametrize("device", ["nonsense", "cuda:99", "cpu:x", 3.5])
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99", "cpu:x", 3.5, "hpu", "meta"])
 def test_a_device_that_is_not_there_is_refused(device: Any) -> None:
     with pytest.raises(ParameterError, match="not available") as error:
         checked_device(device)
