@@ -37,6 +37,7 @@ _LOCAL_HEADER = 30
 _MOST_INFLATED = 1032  # bytes from one: the most that deflate can do (Source: zlib's technical details)
 _ENCRYPTED = 1
 _BEGINNINGS = {b"PK\3\4": "npz", b"PK\5\6": "npz", b"\x89HDF": "h5", npy.MAGIC[:4]: "npy"}
+_SETS = ("emoji", "mnist", "trafficsign", "aerial")
 _NAMES = {"npz": "an npz file", "h5": "an HDF5 file", "npy": "a single array"}
 
 
@@ -92,7 +93,8 @@ def _missing(path: Path) -> MissingFileError:
     """Return the error for a file that is not there; names that are nearly alike are proposed."""
     beside = [found.name for found in path.parent.iterdir()] if path.parent.is_dir() else []
     close = difflib.get_close_matches(path.name, [name for name in beside if not name.startswith(".")])
-    hint = f"stirdata fetch stir --zenodo, or stirdata generate stir {path.stem or 'mnist'}, makes one"
+    name = path.stem if path.stem in _SETS else "SET"
+    hint = f"stirdata fetch stir --zenodo brings one, stirdata generate stir {name} makes one"
     return MissingFileError(
         "there is no such file or folder",
         where=path,
@@ -135,8 +137,16 @@ def _check_names(path: Path, present: Sequence[str]) -> None:
             where=path,
             expected=", ".join(KEYS),
             got=f"no {', '.join(absent)}",
-            hint="generate or fetch it again",
+            hint=_what_instead(path, present),
         )
+
+
+def _what_instead(path: Path, present: Sequence[str]) -> str:
+    if {"train/images", "train_images"} & set(present):
+        return "this is a realization of MNIST-scale: stirdata.MNISTScale loads it"
+    if path.is_dir() and not present:
+        return "name a set: an .npz or .h5 file, or a folder of .npy files"
+    return "generate or fetch it again"
 
 
 def _check_order(header: npy.Header, where: object) -> None:

@@ -28,10 +28,11 @@ def test_a_missing_file_is_told_with_what_is_beside_it(tmp_path: Path) -> None:
         open_set(tmp_path / "minst.npz")
     assert caught.value.got == "files of a similar name: mnist.npz"
     assert "stirdata fetch stir --zenodo" in caught.value.hint
-    assert "stirdata generate stir minst" in caught.value.hint
+    assert "stirdata generate stir SET makes one" in caught.value.hint
     with pytest.raises(MissingFileError) as caught:
         open_set(tmp_path / "nowhere" / "mnist.npz")
     assert caught.value.got is None
+    assert "stirdata generate stir mnist makes one" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,17 @@ def test_all_missing_arrays_are_listed(tmp_path: Path, form: str) -> None:
         open_set(path)
     assert caught.value.got == "no psts, metadata, lbldata"
     assert caught.value.expected == ", ".join(KEYS)
+    assert caught.value.hint == "generate or fetch it again"
+
+
+def test_what_is_no_set_is_told_by_what_it_is(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", train_images=np.zeros(3))
+    with pytest.raises(FormatError, match="arrays are missing") as caught:
+        open_set(tmp_path / "other.npz")
+    assert "stirdata.MNISTScale loads it" in caught.value.hint
+    with pytest.raises(FormatError, match="arrays are missing") as caught:
+        open_set(tmp_path)
+    assert caught.value.hint.startswith("name a set: ")
 
 
 @forms
