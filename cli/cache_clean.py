@@ -30,13 +30,17 @@ def command(names: tuple[str, ...], yes: bool, as_json: bool) -> None:
     for entry in entries:
         click.echo(f"{size_in_words(entry.size):>8}  {entry.path}", err=True)
     if entries and not yes:
-        _ask(f"Remove {len(entries)} files, {size}, from {cache_folder()}?")
+        _ask(f"Remove {_files(len(entries))}, {size}, from {cache_folder()}?")
     removed = remove(entries)
     if as_json:
         paths = [str(entry.path) for entry in entries]
         click.echo(json.dumps({"folder": str(cache_folder()), "removed": paths, "size": removed}))
     else:
-        click.echo(f"removed {len(entries)} files, {size_in_words(removed)}")
+        click.echo(f"removed {_files(len(entries))}, {size_in_words(removed)}")
+
+
+def _files(number: int) -> str:
+    return f"{number} file" if number == 1 else f"{number} files"
 
 
 def _ask(question: str) -> None:

@@ -23,12 +23,12 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 @click.command("info")
-@click.argument("path", type=options.FOLDER, metavar="FILE")
+@click.argument("path", type=options.FOLDER, metavar="PATH")
 @options.as_json
 def command(path: Path, as_json: bool) -> None:
     """Tell what a dataset is: images, classes, scales, license, citation, and where it comes from.
 
-    FILE is a STIR set (.npz, .h5, a folder of .npy files), a realization of MNIST-scale (.h5, .npz, a
+    PATH is a STIR set (.npz, .h5, a folder of .npy files), a realization of MNIST-scale (.h5, .npz, a
     tree of PNG files), the manifest of one, or a folder with one of them in it.
 
     Headers, small arrays and the manifest are read, no image is, and nothing is hashed: whether it is a

@@ -11,7 +11,7 @@ from . import options
 
 
 @click.command("show")
-@click.argument("path", type=options.FOLDER, metavar="FILE")
+@click.argument("path", type=options.FOLDER, metavar="PATH")
 @click.option("--out", type=options.FOLDER, required=True, metavar="SHEET.png", help="Picture to write.")
 @click.option(
     "--split",
@@ -65,7 +65,7 @@ def command(
 ) -> None:
     """Draw some images of every class of a dataset, with labels, as a PNG file.
 
-    FILE is a STIR set (.npz, .h5, a folder of .npy files) or a realization of MNIST-scale (.h5, .npz, a
+    PATH is a STIR set (.npz, .h5, a folder of .npy files) or a realization of MNIST-scale (.h5, .npz, a
     tree of PNG files). In a STIR set, columns are scales; in MNIST-scale, the images of a class are in
     the order of their scale factors, which are written below them. The same images give the same
     bytes on every machine.

@@ -201,7 +201,9 @@ def _from_mirrors(urls: Sequence[str], wanted: _Wanted, quiet: bool, say: Callab
             f"{wanted.target.name} could not be downloaded",
             where=wanted.target,
             got="\n            ".join(reasons),
-            hint=f"try again: the {partial.size} bytes that came are kept" if partial.size else "",
+            hint=f"try again: the {partial.size} bytes that came are kept"
+            if partial.size
+            else "check the connection and try again, or name another mirror by --mirror URL",
         )
 
 

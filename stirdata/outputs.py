@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from stirdata.errors import MissingFileError, StirdataError, TargetExistsError
 from stirdata.manifest import Manifest, load, manifest_path
@@ -12,6 +13,7 @@ from stirdata.storage.saving import Description, finish_file
 from stirdata.verification import Identity, is_dataset_folder, verify
 
 _DECISIVE = ("dataset", "recipe", "seed", "parameters", "sources")
+_LONG_LIST = 6
 
 
 @dataclass(frozen=True)
@@ -86,5 +88,32 @@ def difference(manifest: Manifest, wanted: Description) -> str:
     """Say in what a manifest differs from what is wanted; nothing if it does not."""
     for name in _DECISIVE:
         if getattr(manifest, name) != getattr(wanted, name):
-            return f"its {name} is {getattr(manifest, name)}, not {getattr(wanted, name)}"
+            return _told(name, getattr(manifest, name), getattr(wanted, name))
     return ""
+
+
+def _told(name: str, found: Any, wanted: Any) -> str:
+    """Say what differs without the fields that do not."""
+    if name == "sources":
+        return _told_of_sources(found, wanted)
+    if name == "parameters":
+        keys = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
+        found, wanted = ({key: values.get(key) for key in keys} for values in (found, wanted))
+        return "; ".join(f"its {key} is {_brief(found[key])}, not {_brief(wanted[key])}" for key in keys)
+    return f"its {name} is {found}, not {wanted}"
+
+
+def _told_of_sources(found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> str:
+    others, names = (", ".join(str(source.get("name")) for source in sources) for sources in (found, wanted))
+    if others != names:
+        return f"it was made from {others}, not from {names}"
+    pairs = zip(found, wanted, strict=True)
+    keys = {key: None for one, other in pairs for key in {**one, **other} if one.get(key) != other.get(key)}
+    return f"it was made from another {names}: different are {', '.join(keys)}"
+
+
+def _brief(value: Any) -> str:
+    """Return a value as text, a long list by its ends."""
+    if isinstance(value, list) and len(value) > _LONG_LIST:
+        return f"[{value[0]}, {value[1]}, …, {value[-1]}]"
+    return str(value)

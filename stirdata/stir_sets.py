@@ -173,7 +173,7 @@ def _custom_notes(selection: Selection, ignored: Sequence[str]) -> tuple[str, ..
     frame = selection.frame
     notes = [f"{len(frame.classes)} classes with {frame.instances} instances each in every set"]
     if selection.left_out:
-        notes.append(f"{selection.left_out} pictures were left out: other classes have no more")
+        notes.append(f"{selection.left_out} pictures were left out: more than these instances need")
     if ignored:
         more = ", …" if len(ignored) > _NAMED else ""
         notes.append(f"{len(ignored)} files are no pictures: {', '.join(ignored[:_NAMED])}{more}")

@@ -26,6 +26,8 @@ from stirdata.sources import mnist
 from stirdata.sources.digits import DigitImages
 
 CHECKOUT = Path(__file__).parents[1]
+pytest.register_assert_rewrite("fetching")  # which the doctests of the folder import first
+
 SMALL_SEED = 7  # not one of the published seeds, whose pixels are checked
 
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from stirdata.errors import ParameterError
 
+_NO_INTEGERS = "labels are integers"
+
 
 def encode(labels: Any, classes: int) -> Any:
     """Return labels one-hot: int64 (…, classes), a tensor for a tensor, else an array.
@@ -27,10 +29,10 @@ def encode(labels: Any, classes: int) -> Any:
         return torch.from_numpy(rows).to(labels.device)
     values = np.asarray(labels)
     if values.dtype.kind not in "iu":
-        raise _wrong_labels(classes, f"type {values.dtype}")
+        raise _wrong_labels(_NO_INTEGERS, classes, f"type {values.dtype}")
     outside = values[(values < 0) | (values >= classes)]
     if outside.size:
-        raise _wrong_labels(classes, f"{outside.flat[0]} ({outside.size} outside)")
+        raise _wrong_labels("a label is out of range", classes, f"{outside.flat[0]} ({outside.size} outside)")
     return np.asarray(np.arange(classes) == values[..., None], np.int64)
 
 
@@ -66,7 +68,11 @@ def _is_tensor(values: Any) -> bool:
     return type(values).__module__.partition(".")[0] == "torch"
 
 
-def _wrong_labels(classes: int, got: str) -> ParameterError:
+def _wrong_labels(what: str, classes: int, got: str) -> ParameterError:
     return ParameterError(
-        "a label is out of range", where="labels", expected=f"integers from 0 to {classes - 1}", got=got
+        what,
+        where="labels",
+        expected=f"integers from 0 to {classes - 1}",
+        got=got,
+        hint="class_to_idx has the integer of each name" if what == _NO_INTEGERS else "",
     )

@@ -88,6 +88,9 @@ class MNISTScaleView(ImageView):
     def _stored_labels(self) -> NDArray[np.int64]:
         return self.dataset.labels(self.split)
 
+    def __repr__(self) -> str:
+        return f"MNISTScaleView({self.split} of {str(self.dataset.path)!r})"
+
 
 class STIRView(ImageView):
     """A split of :class:`STIRDataset` at some scales, in order; made by :meth:`STIRDataset.view`.

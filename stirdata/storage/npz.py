@@ -48,9 +48,15 @@ def read(path: Path, names: list[str] | None = None) -> dict[str, NDArray[Any]]:
         raise FormatError(
             "the file is not a complete npz archive of plain arrays",
             where=path,
-            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            got=_reason(error),
             hint="generate or fetch it again; object arrays are never unpickled",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what a library says, without its advice to unpickle: it takes any other file for a pickle."""
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return "something else" if "pickled" in text and "bject arrays" not in text else text
 
 
 def _read(file: BinaryIO, path: Path, names: list[str] | None) -> dict[str, NDArray[Any]]:

@@ -83,8 +83,16 @@ def _check_names(path: Path, present: Sequence[str]) -> None:
             where=path,
             expected=", ".join(KEYS),
             got=f"no {', '.join(absent)}",
-            hint="generate or fetch it again",
+            hint=_what_instead(path, present),
         )
+
+
+def _what_instead(path: Path, present: Sequence[str]) -> str:
+    if {"train/images", "train_images"} & set(present):
+        return "this is a realization of MNIST-scale: stirdata.MNISTScale loads it"
+    if path.is_dir() and not present:
+        return "name a set: an .npz or .h5 file, or a folder of .npy files"
+    return "generate or fetch it again"
 
 
 def _check_order(header: npy.Header, where: object) -> None:

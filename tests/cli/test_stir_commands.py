@@ -26,7 +26,7 @@ def test_custom_prints_the_path_last(tmp_path: Path, capsys: pytest.CaptureFixtu
     made = run(capsys, *custom(pictures, out))
     assert (made.code, made.out) == (0, f"{out}\n")
     assert "2 classes with 1 instances" in made.err
-    assert "1 pictures were left out" in made.err
+    assert "1 pictures were left out: more than these instances need" in made.err
     assert "notes.txt" in made.err
     with np.load(out) as archive:
         assert archive["imgs"].shape == (3, 4, 2, 1, 12, 12, 3)

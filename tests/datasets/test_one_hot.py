@@ -51,9 +51,6 @@ def test_tensors_stay_tensors(tmp_path: Path) -> None:
     [
         ([0, 2], "2 (1 outside)"),
         ([[-1, 5]], "-1 (2 outside)"),
-        ([0.0, 1.0], "type float64"),
-        ([True], "type bool"),
-        ("a", "type <U1"),
         (torch.tensor([3]), "3 (1 outside)"),
     ],
 )
@@ -65,6 +62,16 @@ def test_labels_out_of_range(labels: Any, got: str, tmp_path: Path) -> None:
         "integers from 0 to 1",
         got,
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "got"), [([0.0, 1.0], "type float64"), ([True], "type bool"), ("a", "type <U1")]
+)
+def test_labels_that_are_no_integers(labels: Any, got: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="labels are integers") as error:
+        STIRDataset(small_file(tmp_path)).encode_labels(labels)
+    assert (error.value.expected, error.value.got) == ("integers from 0 to 1", got)
+    assert "class_to_idx" in error.value.hint
 
 
 @pytest.mark.parametrize("encoded", [[[1, 0, 0]], 1, [], ["a", "b"], torch.zeros(2, 3)])

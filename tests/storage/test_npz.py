@@ -118,7 +118,7 @@ def test_pickled_objects_are_never_unpickled(tmp_path, wrapped):
     with pytest.raises(FormatError, match=BROKEN) as caught:
         npz.read(path)
     assert caught.value.where == path
-    assert "allow_pickle=" in caught.value.got
+    assert caught.value.got.startswith("Object arrays" if wrapped == "member" else "something else")
     assert "never unpickled" in caught.value.hint
     assert not proof.exists()
 

@@ -96,6 +96,17 @@ def test_all_missing_arrays_are_listed(tmp_path: Path, form: str) -> None:
         open_set(path)
     assert caught.value.got == "no psts, metadata, lbldata"
     assert caught.value.expected == ", ".join(KEYS)
+    assert caught.value.hint == "generate or fetch it again"
+
+
+def test_what_is_no_set_is_told_by_what_it_is(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", train_images=np.zeros(3))
+    with pytest.raises(FormatError, match="arrays are missing") as caught:
+        open_set(tmp_path / "other.npz")
+    assert "stirdata.MNISTScale loads it" in caught.value.hint
+    with pytest.raises(FormatError, match="arrays are missing") as caught:
+        open_set(tmp_path)
+    assert caught.value.hint.startswith("name a set: ")
 
 
 @forms
