@@ -28,6 +28,7 @@ from stirdata.errors import MissingLibraryError, StirdataError, WorkersUnavailab
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+AnyExecutor = TypeVar("AnyExecutor", bound=Executor)
 
 DASK_TIMEOUT = 30.0
 """Seconds to wait for a scheduler to answer."""
@@ -56,7 +57,7 @@ class InProcess(Executor):
 @contextmanager
 def threads(workers: int) -> Iterator[Executor]:
     """Yield an executor of that many threads; none is started for one worker."""
-    with InProcess() if workers <= 1 else ThreadPoolExecutor(workers) as executor:
+    with shutting_down(InProcess() if workers <= 1 else ThreadPoolExecutor(workers)) as executor:
         yield executor
 
 
@@ -64,16 +65,27 @@ def threads(workers: int) -> Iterator[Executor]:
 def processes(workers: int) -> Iterator[Executor]:
     """Yield an executor of that many fresh processes; none is started for one worker.
 
-    Processes are spawned, never forked: a fork of a process with running threads can deadlock. What
-    has not begun is dropped when the body fails.
+    Processes are spawned, never forked: a fork of a process with running threads can deadlock.
     """
-    executor = InProcess() if workers <= 1 else _spawning_pool(workers)
+    with shutting_down(InProcess() if workers <= 1 else _spawning_pool(workers)) as executor:
+        yield executor
+
+
+@contextmanager
+def shutting_down(executor: AnyExecutor) -> Iterator[AnyExecutor]:
+    """Yield an executor and wait for its work; what has not begun is dropped when the body fails.
+
+    Ctrl-C takes effect after the wait: Python takes a thread that is being joined when it comes for one
+    that has ended, and then hangs or crashes when it leaves.
+    """
     try:
         yield executor
     except BaseException:
-        executor.shutdown(wait=True, cancel_futures=True)
+        with interrupts.deferred():
+            executor.shutdown(cancel_futures=True)
         raise
-    executor.shutdown()
+    with interrupts.deferred():
+        executor.shutdown()
 
 
 class _Pool(ProcessPoolExecutor):
@@ -147,12 +159,24 @@ def _dask_client(address: str, timeout: float) -> Any:
 
 
 def map_ordered(
-    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int = 8
+    executor: Executor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    ahead: int = 8,
+    stop: Callable[[], object] = lambda: None,
 ) -> Iterator[Result]:
     """Yield ``function(item)`` in the order of the items, keeping ``ahead`` of them submitted.
 
     Unlike ``Executor.map`` it never holds more than ``ahead`` unfinished items and results. When it
     ends early, nothing that it submitted is running any more, so that its caller can clean up.
+
+    Args:
+        executor: Where the work runs.
+        function: The work.
+        items: What to work on.
+        ahead: Items submitted at a time.
+        stop: Called before the wait for what is still running, in the end or when it ends early.
 
     Raises:
         WorkersUnavailableError: A worker died, or a cluster lost it.
@@ -166,6 +190,7 @@ def map_ordered(
         while waiting:
             yield _result(waiting.pop(0))
     finally:
+        stop()
         wait([future for future in waiting if not future.cancel()])
 
 

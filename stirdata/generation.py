@@ -121,7 +121,11 @@ def generate_mnist_scale(request: MNISTScaleRequest, advance: Advance | None = N
         encoders = stack.enter_context(processes(request.workers if request.form == "png" else 1))
         maker = _Maker(request, encoders, request.workers // at_once, advance or (lambda count: None))
         executor = stack.enter_context(threads(at_once))
-        yield from map_ordered(executor, maker.make, request.seeds, ahead=at_once)
+        yield from map_ordered(executor, maker.make, request.seeds, ahead=at_once, stop=maker.stop)
+
+
+class _StoppedError(Exception):
+    """Nobody waits for this realization any more."""
 
 
 class _Maker:
@@ -133,9 +137,19 @@ class _Maker:
         self._request = request
         self._encoders = encoders
         self._threads = threads_each
-        self._advance = advance
+        self._shown = advance
+        self._stopping = threading.Event()
         self._digits: DigitImages | None = None
         self._loading = threading.Lock()
+
+    def stop(self) -> None:
+        """Let realizations that are under way end, and remove what they wrote, at their next step."""
+        self._stopping.set()
+
+    def _advance(self, count: int) -> None:
+        if self._stopping.is_set():
+            raise _StoppedError
+        self._shown(count)
 
     def make(self, seed: int) -> Outcome:
         target, description = self._request.target(seed), self._request.description(seed)

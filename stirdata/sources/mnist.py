@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stirdata.cache import HOME_VARIABLE, cache_folder
 from stirdata.digest import sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
+from stirdata.executors import threads
 from stirdata.pinned import pinned
 from stirdata.remote_files import RemoteFile
 from stirdata.sources import idx
@@ -55,7 +55,7 @@ def load(
     Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
     """
     paths = _find_all(Path(source_dir)) if source_dir is not None else _cached(cache, download, quiet)
-    with ThreadPoolExecutor(len(PARTS)) as executor:
+    with threads(len(PARTS)) as executor:
         reading = executor.map(_read, PARTS, paths)
         try:
             return _assemble(dict(zip(PARTS, reading, strict=True)))

@@ -16,7 +16,6 @@ Source: http://yann.lecun.com/exdb/mnist/ for the layout (digits 20 px tall, cen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stirdata.errors import ParameterError
+from stirdata.executors import map_ordered, threads
 from stirdata.sources.synthetic_strokes import GLYPHS, Floats, Glyph, Indices
 
 #: Images in all, and how many of them, from the first on, are for training. Reason: as in MNIST.
@@ -166,8 +166,8 @@ def _draw_range(
         images[members - start] = _draw_block(glyph, members)
         return len(members)
 
-    with ThreadPoolExecutor(workers) as pool:
-        for done in pool.map(finish, _blocks(numbers, choice)):
+    with threads(workers) as executor:
+        for done in map_ordered(executor, finish, _blocks(numbers, choice), ahead=2 * workers):
             if advance is not None:
                 advance(done)
     return images, labels

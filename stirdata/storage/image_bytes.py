@@ -10,13 +10,13 @@ import os
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from stirdata.errors import FormatError, MissingFileError
-from stirdata.executors import available_cores, map_ordered, threads
+from stirdata.executors import available_cores, map_ordered, shutting_down, threads
 
 _INPUT = 1 << 16  # bytes of a deflated stream that are looked at together; what is left over is copied
 _PIECE = 1 << 20  # bytes that are inflated together
@@ -282,15 +282,11 @@ class PortionedBytes:
 
 def ahead(filling: Filling, count: int) -> Filling:
     """Run an iterator on a thread, up to ``count`` steps ahead of who takes them."""
-    with ThreadPoolExecutor(1) as executor:
-        try:
-            pending = [executor.submit(_step, filling) for _ in range(count)]
-            while pending.pop(0).result():
-                pending.append(executor.submit(_step, filling))
-                yield
-        finally:
-            executor.shutdown(cancel_futures=True)
-            filling.close()
+    with closing(filling), shutting_down(ThreadPoolExecutor(1)) as executor:
+        pending = [executor.submit(_step, filling) for _ in range(count)]
+        while pending.pop(0).result():
+            pending.append(executor.submit(_step, filling))
+            yield
 
 
 def _step(filling: Filling) -> bool:
