@@ -28,7 +28,10 @@ def state_of(group: str, path: Path) -> str:
         return _told(lambda: checks[path.name](path))
     if group == "synthetic":
         return _told(lambda: synthetic_cache.check(path))
-    return _stir_state(path)
+    try:
+        return _stir_state(path)
+    except OSError as error:
+        return f"damaged: {error.strerror}"
 
 
 def _told(check: Callable[[], None]) -> str:

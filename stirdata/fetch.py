@@ -36,7 +36,7 @@ class Fetched:
         size: Bytes.
         sha256: 64 hexadecimal digits.
         already_there: Whether it was there, or another process brought it meanwhile.
-        url: The mirror that delivered it, or the rest of it; None if none was asked.
+        url: The mirror that delivered it, or the rest of it, without a password; None if none was asked.
     """
 
     path: Path
@@ -88,7 +88,7 @@ def fetch(
     except (FileNotFoundError, SourceError) as error:
         if is_offline(offline):
             raise _offline_error(target, error) from error
-    tell = say or (_silent if quiet else progress.say)
+    tell = progress.teller(say, quiet)
     with atomic.locked(target, lambda: tell(f"waiting for another process that fetches {target.name}")):
         with suppress(FileNotFoundError, SourceError):
             return _already_there(wanted)
@@ -134,6 +134,8 @@ class _Wanted:
         """Raise SourceError or FormatError if a file is not the wanted one."""
         if self.size not in {None, found.size}:
             raise SourceError(f"it has {found.size} bytes instead of {self.size}", where=path)
+        if found.size > self.limit:
+            raise SourceError(f"it has {found.size} bytes, more than the limit of {self.limit}", where=path)
         digests = found.digests()
         for name, expected in self.hashes.items():
             if digests[name] != expected:
@@ -150,10 +152,6 @@ def _normal(hashes: Mapping[str, str]) -> dict[str, str]:
         if name not in hashlib.algorithms_guaranteed or name.startswith("shake"):
             raise ParameterError("there is no such hash", where="hashes", expected="md5 or sha256", got=name)
     return {name: digits.strip().lower() for name, digits in hashes.items()}
-
-
-def _silent(message: str) -> None:
-    """Say nothing."""
 
 
 def _already_there(wanted: _Wanted) -> Fetched:
@@ -194,14 +192,16 @@ def _from_mirrors(urls: Sequence[str], wanted: _Wanted, quiet: bool, say: Callab
             mirror = _Mirror(url, session, partial, wanted, quiet, say)
             try:
                 mirror.deliver()
-                return wanted.fetched(partial, url)
+                return wanted.fetched(partial, _public(url))
             except RefusalError as error:
                 reasons.append(f"{_public(url)}: {error.what}")
         raise SourceUnavailableError(
             f"{wanted.target.name} could not be downloaded",
             where=wanted.target,
             got="\n            ".join(reasons),
-            hint=f"try again: the {partial.size} bytes that came are kept" if partial.size else "",
+            hint=f"try again: the {partial.size} bytes that came are kept"
+            if partial.size
+            else "check the connection and try again later, or name another mirror",
         )
 
 

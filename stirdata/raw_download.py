@@ -87,6 +87,8 @@ def _refuse_other(target: Path, file: RemoteFile) -> None:
     if not target.exists():
         return
     try:
+        if target.stat().st_size > file.limit:
+            raise SourceError(f"it has {target.stat().st_size} bytes", where=target)
         file.check(target)
     except SourceError as error:
         raise TargetExistsError(

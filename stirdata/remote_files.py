@@ -25,6 +25,11 @@ class RemoteFile:
     size: int
     check: Callable[[Path], None]
 
+    @property
+    def limit(self) -> int:
+        """Return the most bytes that a copy may have."""
+        return 2 * self.size
+
     def fetch(
         self,
         folder: Path,
@@ -48,7 +53,7 @@ class RemoteFile:
             [f"{address}{self.name}" for address in (*addresses, *self.mirrors)],
             folder / self.name,
             check=self.check,
-            limit=2 * self.size,
+            limit=self.limit,
             quiet=quiet,
             offline=offline,
             say=say,

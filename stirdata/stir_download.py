@@ -16,6 +16,7 @@ from stirdata.cache import cache_folder
 from stirdata.errors import ParameterError, SourceUnavailableError, TargetError, TargetExistsError
 from stirdata.fetch import Fetched, fetch, is_offline
 from stirdata.hashed_file import HashedFile
+from stirdata.http_replies import plain
 from stirdata.pinned import pinned
 from stirdata.published_stir import describe, is_described
 from stirdata.sizes import size_in_words
@@ -98,17 +99,13 @@ def fetch_published(
         TargetError: The folder cannot be written to.
         FormatError: A published file breaks the schema.
     """
-    job = _Job(request, say or (_silent if request.quiet else progress.say))
+    job = _Job(request, progress.teller(say, request.quiet))
     complete = job.complete()
     if complete is None:
         with atomic.locked(job.lock_path, job.tell_waiting):
             yield from job.run()
     else:
         yield from complete.items()
-
-
-def _silent(message: str) -> None:
-    """Say nothing."""
 
 
 class _Job:
@@ -129,7 +126,7 @@ class _Job:
         self.lock_path = zenodo_lock.path_in(self._folder)
         self._lock = self._read_lock()
         self._record: Record | None = None
-        self._unreachable = False
+        self._unavailable: SourceUnavailableError | None = None
 
     def _read_lock(self) -> Lock | None:
         lock = zenodo_lock.read(self.lock_path)
@@ -199,22 +196,27 @@ class _Job:
     def _published(self, name: str) -> LockedFile | RecordFile:
         """Return what the record says of a file, or the lock file if the record cannot be asked."""
         locked = self._locked(name)
-        if locked is not None and (self._unreachable or is_offline(self._request.offline)):
+        if locked is not None and (self._unavailable or is_offline(self._request.offline)):
             return locked
         try:
             return _file_in(self._asked_record(), file_name(name))
         except SourceUnavailableError as error:
             if locked is None:
                 raise
-            self._unreachable = True
             self._say(f"{error.what}: {error.got}; going on with what the lock file says")
             return locked
 
     def _asked_record(self) -> Record:
         """Return the record, which is asked for once and says what the lock file says."""
+        if self._unavailable is not None:
+            raise self._unavailable
         if self._record is None:
             number = self._lock.record if self._lock else self._number
-            record = look_up(number, self._site, offline=self._request.offline, say=self._say)
+            try:
+                record = look_up(number, self._site, offline=self._request.offline, say=self._say)
+            except SourceUnavailableError as error:
+                self._unavailable = error
+                raise
             if self._lock is not None:
                 zenodo_lock.check_record(self._lock, record, self.lock_path)
             self._record = record
@@ -295,7 +297,7 @@ def _file_in(record: Record, name: str) -> RecordFile:
         raise SourceUnavailableError(
             f"record {record.id} of Zenodo has no file {name}",
             expected=name,
-            got=", ".join(record.files)[:200],
+            got=plain(", ".join(record.files)),
             hint="name the record that has it by --record",
         )
     return record.files[name]

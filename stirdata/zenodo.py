@@ -58,14 +58,21 @@ def site_of(base_url: str | None = None) -> str:
     """Return the address that records are below: the argument, ``STIRDATA_ZENODO_URL``, or Zenodo's own.
 
     Raises:
-        ParameterError: It is no http or https address.
+        ParameterError: It is no http or https address, or has a password in it.
 
     Example:
         >>> site_of("https://sandbox.zenodo.org/")
         'https://sandbox.zenodo.org'
     """
     site = base_url or os.environ.get(SITE_VARIABLE) or str(pinned("stir-zenodo")["site"])
-    return checked_address(site, "base_url" if base_url else SITE_VARIABLE).rstrip("/")
+    where = "base_url" if base_url else SITE_VARIABLE
+    if "@" in urlsplit(checked_address(site, where)).netloc:
+        raise ParameterError(
+            "an address with a name or a password would get into lock files and messages",
+            where=where,
+            expected="https://HOST/…, without anything before the host",
+        )
+    return site.rstrip("/")
 
 
 def checked_address(address: str, where: str) -> str:
@@ -154,24 +161,24 @@ def _follow(
     """Ask, and follow what says where a record was merged into; redirects were followed already."""
     for _ in range(_MOST_MERGERS + 1):
         reply = persist(partial(_request, session, address), say=say)
-        if _number_in(reply.address) != _number_in(address):
-            allowed = allowed | {_number_in(reply.address)}
-            say(f"it leads to record {_number_in(reply.address)}")
+        if _numbers_in(reply.address) - _numbers_in(address):
+            allowed = allowed | _numbers_in(reply.address)
+            say(f"it leads to record {''.join(_numbers_in(reply.address))}")
         if reply.status != 301:
             return reply, allowed
         location = reply.content.get("location") if isinstance(reply.content, dict) else None
         if not isinstance(location, str) or not location:
             raise RefusalError(f"it was moved, without saying where ({_message(reply)})")
         address = http_replies.next_address(reply.address, location)
-        allowed = allowed | {_number_in(address)}
-        say(f"it was merged into record {_number_in(address)}")
+        allowed = allowed | _numbers_in(address)
+        say(f"it was merged into record {''.join(_numbers_in(address))}")
     raise RefusalError(f"it was merged more than {_MOST_MERGERS} times")
 
 
 def _request(session: requests.Session, address: str) -> _Reply:
     headers = {"Accept": "application/json"}
     with http_replies.answer(session, address, headers, accepted=_ANSWERS) as response:
-        body = b""
+        body = bytearray()
         for piece in http_replies.received(response):
             body += piece
             if len(body) > _LONGEST_REPLY:
@@ -182,14 +189,14 @@ def _request(session: requests.Session, address: str) -> _Reply:
         return _Reply(response.status_code, response.url or address, _json(body, response.status_code))
 
 
-def _check_body(response: requests.Response, body: bytes, total: int | None) -> None:
+def _check_body(response: requests.Response, body: bytearray, total: int | None) -> None:
     if total is not None and len(body) < total:
         raise PassingError("the connection ended early")
-    if http_replies.sends_html(response) or http_replies.begins_like_html(body):
+    if http_replies.sends_html(response) or http_replies.begins_like_html(bytes(body[:512])):
         raise RefusalError("a web page came instead of the record")
 
 
-def _json(body: bytes, status: int) -> Any:
+def _json(body: bytearray, status: int) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -198,14 +205,15 @@ def _json(body: bytes, status: int) -> Any:
         return None
 
 
-def _number_in(address: str) -> str:
+def _numbers_in(address: str) -> set[str]:
+    """Return the number of the record that an address leads to, if it says one."""
     found = re.search(r"/records?/([0-9]{1,18})(?:/|$)", urlsplit(address).path)
-    return found[1] if found else ""
+    return {found[1]} if found else set()
 
 
 def _message(reply: _Reply) -> str:
     message = reply.content.get("message") if isinstance(reply.content, dict) else None
-    text = " ".join(message.split())[:200] if isinstance(message, str) else ""
+    text = http_replies.plain(message) if isinstance(message, str) else ""
     return f"{reply.status}: {text}" if text else str(reply.status)
 
 

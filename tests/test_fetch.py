@@ -74,6 +74,15 @@ def test_wrong_file_that_is_there_is_replaced(get, target, damaged, content_of):
     assert content_of(target.parent) == {"file.gz": CONTENT}
 
 
+def test_file_beyond_the_limit_that_is_there_is_replaced_unread(get, target, content_of):
+    def check(path):
+        assert path.stat().st_size <= SIZE
+
+    target.write_bytes(CONTENT + b"?")
+    get([Reply(CONTENT)], hashes=None, size=None, check=check, limit=SIZE)
+    assert content_of(target.parent) == {"file.gz": CONTENT}
+
+
 def test_wrong_file_that_is_there_stays_if_nothing_better_comes(get, target, content_of):
     target.write_bytes(b"damaged")
     refused(get, [page(403)])

@@ -246,6 +246,22 @@ def test_record_that_cannot_be_asked_is_replaced_by_the_lock(fetch, server, tmp_
     assert "403 Forbidden, a web page; going on with what the lock file says" in fetch.said[0]
 
 
+def test_record_that_cannot_be_asked_is_asked_once(fetch, server):
+    fetch("emoji")
+    server.add(API, page(403))
+    with pytest.raises(SourceUnavailableError, match="not available"):
+        fetch("mnist", "trafficsign", "emoji")
+    assert paths(server) == [API]
+
+
+def test_lock_file_that_is_a_folder(fetch, server, tmp_path):
+    (tmp_path / "dest" / LOCK).mkdir(parents=True)
+    with pytest.raises(LockError, match="the lock file is damaged") as caught:
+        fetch("emoji")
+    assert caught.value.expected == "a file that can be read"
+    assert server.requests == []
+
+
 @pytest.mark.parametrize("damage", ["{", "[]", "{}", '{"schema": "stirdata/zenodo-lock/2"}', "[" * 99999])
 def test_damaged_lock_file(fetch, server, tmp_path, damage):
     fetch("emoji")
@@ -257,7 +273,7 @@ def test_damaged_lock_file(fetch, server, tmp_path, damage):
 
 @pytest.mark.parametrize(
     "change",
-    [{"size": "1"}, {"size": True}, {"md5": "x"}, {"sha256": 3}, {"url": None}, {"more": 1}],
+    [{"size": "1"}, {"size": True}, {"md5": "x"}, {"md5": 10**31}, {"sha256": 3}, {"url": None}, {"more": 1}],
 )
 def test_lock_file_with_a_damaged_entry(fetch, tmp_path, change):
     fetch("emoji")
@@ -397,6 +413,14 @@ def test_destination_that_is_a_file(fetch, server, tmp_path):
         fetch("emoji")
     assert server.requests == []
     assert (tmp_path / "dest").read_text() == "mine"
+
+
+def test_destination_below_a_file(fetch, server, tmp_path):
+    (tmp_path / "dest").write_text("mine")
+    with pytest.raises(TargetError) as caught:
+        fetch("emoji", dest=tmp_path / "dest" / "below")
+    assert caught.value.hint == "a part of the path is a file: choose another folder"
+    assert server.requests == []
 
 
 def test_default_is_the_cache(server, fetch):

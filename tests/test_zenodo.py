@@ -133,6 +133,26 @@ def test_another_record(server, ask):
     assert (caught.value.expected, caught.value.got) == (f"record {NUMBER}", "record 5 of 4")
 
 
+@pytest.mark.parametrize(
+    "reply", [redirect("/elsewhere"), json_reply(MOVED | {"location": "/elsewhere"}, 301)]
+)
+def test_another_record_behind_an_address_without_a_number(server, ask, reply):
+    server.add(API, reply)
+    content = record(server, published(), "5")
+    del content["conceptrecid"]
+    server.add("/elsewhere", json_reply(content))
+    with pytest.raises(SourceError, match="another record") as caught:
+        ask()
+    assert caught.value.got == "record 5"
+
+
+def test_message_of_a_server_cannot_steer_the_terminal(server, ask):
+    server.add(API, json_reply(GONE | {"message": "gone\x1b[2J\n\u202eaway"}, 410))
+    with pytest.raises(SourceUnavailableError) as caught:
+        ask()
+    assert caught.value.got == "it was deleted (410: gone?[2J ?away)"
+
+
 def test_forbidden_is_not_asked_again(server, ask):
     server.add(API, page(403))
     with pytest.raises(SourceUnavailableError) as caught:
@@ -229,6 +249,12 @@ def test_site_is_argument_before_variable_before_zenodo(monkeypatch):
     monkeypatch.setenv("STIRDATA_ZENODO_URL", "http://127.0.0.1:1/z/")
     assert site_of() == "http://127.0.0.1:1/z"
     assert site_of("https://sandbox.zenodo.org") == "https://sandbox.zenodo.org"
+
+
+def test_site_with_a_password_is_refused_without_showing_it():
+    with pytest.raises(ParameterError, match="would get into lock files") as caught:
+        site_of("https://me:secret@host/")
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

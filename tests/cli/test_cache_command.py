@@ -72,6 +72,26 @@ def test_empty_cache(stirdata, command):
     assert (ran.code, ran.lines) == (0, [f"     0 B  {cache_folder()}"])
 
 
+@pytest.mark.parametrize("command", ["list", "verify", "clean"])
+def test_cache_that_is_a_file(stirdata, command, tmp_path, monkeypatch):
+    (tmp_path / "mine").write_text("mine")
+    monkeypatch.setenv("STIRDATA_HOME", str(tmp_path / "mine"))
+    ran = stirdata("cache", command)
+    assert (ran.code, ran.out) == (2, "")
+    assert "a file is where the cache should be" in ran.err
+    assert "set STIRDATA_HOME to a folder" in ran.err
+
+
+def test_verify_tells_of_what_cannot_be_read(stirdata, filled, monkeypatch):
+    def fail(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("stirdata.cache_checks.sha256_of_file", fail)
+    ran = stirdata("cache", "verify")
+    assert ran.code == 1
+    assert ran.out.count("damaged: Permission denied") == 2
+
+
 def test_verify_proves_what_is_right(stirdata, filled):
     ran = stirdata("cache", "verify", "--quiet")
     assert (ran.code, ran.err) == (0, "")

@@ -280,6 +280,7 @@ def test_list_says_what_there_is(stirdata, fetch_stir, mnist_server):
         (["nothing"], "No such command 'nothing'"),
         (["--list", "mnist"], "--list stands alone"),
         (["--json"], "--json goes with --list"),
+        (["--json", "mnist"], "--json goes with --list"),
     ],
 )
 def test_wrong_usage(stirdata, arguments, message):
