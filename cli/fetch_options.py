@@ -12,7 +12,7 @@ import click
 from . import INTERRUPTED, options
 
 if TYPE_CHECKING:
-    from stirdata.fetch import Fetched
+    from stirdata.transfer.fetch import Fetched
 
 Command = Callable[..., Any]
 

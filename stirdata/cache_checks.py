@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from stirdata import zenodo_lock
 from stirdata.digest import sha256_of_file
 from stirdata.errors import LockError, ManifestError, MissingFileError, StirdataError
 from stirdata.manifest import FILE_SUFFIX, SUMS_NAME, load
 from stirdata.raw_download import SOURCES
 from stirdata.sources import synthetic_cache
+from stirdata.zenodo import lock as zenodo_lock
 
 OK = "ok"
 _UNPROVEN = "not proven: "

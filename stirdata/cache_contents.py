@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stirdata import atomic, zenodo_lock
+from stirdata import atomic
 from stirdata.cache import HOME_VARIABLE, cache_folder
 from stirdata.cache_checks import OK, state_of
 from stirdata.errors import ParameterError, TargetError
@@ -22,6 +22,7 @@ from stirdata.manifest import FILE_SUFFIX, SUMS_NAME
 from stirdata.raw_download import SOURCES
 from stirdata.sources import synthetic_cache
 from stirdata.stir_download import FOLDER, file_name, set_names
+from stirdata.zenodo import lock as zenodo_lock
 
 GROUPS = ("stir", *SOURCES, "synthetic")
 """What can be cleaned by name."""

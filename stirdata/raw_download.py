@@ -9,11 +9,11 @@ from types import ModuleType
 
 from stirdata.cache import cache_folder
 from stirdata.errors import ParameterError, SourceError, TargetExistsError
-from stirdata.fetch import Fetched
 from stirdata.progress import bar
-from stirdata.remote_files import RemoteFile
 from stirdata.sources import fontawesome, mnist
-from stirdata.zenodo import checked_address
+from stirdata.transfer.addresses import checked_address
+from stirdata.transfer.fetch import Fetched
+from stirdata.transfer.remote_files import RemoteFile
 
 SOURCES: dict[str, ModuleType] = {"mnist": mnist, "fontawesome": fontawesome}
 

@@ -11,20 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata import atomic, progress, zenodo_lock
+from stirdata import atomic, progress
 from stirdata.cache import cache_folder
 from stirdata.errors import ParameterError, SourceUnavailableError, TargetError, TargetExistsError
-from stirdata.fetch import Fetched, fetch, is_offline
-from stirdata.hashed_file import HashedFile
-from stirdata.http_replies import plain
 from stirdata.pinned import pinned
 from stirdata.published_stir import describe, is_described
 from stirdata.sizes import size_in_words
-from stirdata.zenodo import checked_address, look_up, record_number, site_of
-from stirdata.zenodo_lock import Lock, LockedFile
+from stirdata.transfer.addresses import checked_address
+from stirdata.transfer.fetch import Fetched, fetch, is_offline
+from stirdata.transfer.hashed_file import HashedFile
+from stirdata.transfer.http_replies import plain
+from stirdata.zenodo import lock as zenodo_lock
+from stirdata.zenodo.lock import Lock, LockedFile
+from stirdata.zenodo.lookup import look_up, record_number, site_of
 
 if TYPE_CHECKING:
-    from stirdata.zenodo_record import Record, RecordFile
+    from stirdata.zenodo.record import Record, RecordFile
 
 FOLDER = "stir"
 """In the cache."""

@@ -18,12 +18,13 @@ import pytest
 from numpy.typing import NDArray
 from stirdata.cli import main
 
-from stirdata import backoff, generation
+from stirdata import generation
 from stirdata.digest import sha256_of_bytes
 from stirdata.pinned import pinned
 from stirdata.recipes import mnist_scale as recipe
 from stirdata.sources import mnist
 from stirdata.sources.digits import DigitImages
+from stirdata.transfer import backoff
 
 CHECKOUT = Path(__file__).parents[1]
 SMALL_SEED = 7  # not one of the published seeds, whose pixels are checked
@@ -193,7 +194,8 @@ from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
-    from stirdata import backoff, generation
+    from stirdata import generation
+    from stirdata.transfer import backoff
     from stirdata.cli import main
     from stirdata.pinned import pinned
     from stirdata.recipes import mnist_scale as recipe

@@ -4,8 +4,8 @@ import pytest
 from fetched import HASHES, LIMIT, SIZE
 from server import Server
 
-from stirdata import backoff
-from stirdata.fetch import fetch
+from stirdata.transfer import backoff
+from stirdata.transfer.fetch import fetch
 
 
 @pytest.fixture

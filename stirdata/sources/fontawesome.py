@@ -11,8 +11,8 @@ from stirdata.digest import sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
 from stirdata.pinned import pinned
 from stirdata.progress import bar
-from stirdata.remote_files import RemoteFile
 from stirdata.sources.svg import check_svg
+from stirdata.transfer.remote_files import RemoteFile
 
 
 def load(

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from stirdata import atomic, http_replies, progress
-from stirdata.backoff import PassingError, RefusalError, persist
+from stirdata import atomic, progress
 from stirdata.errors import FormatError, ParameterError, SourceError, SourceUnavailableError, TargetError
-from stirdata.hashed_file import HashedFile
+from stirdata.transfer import http_replies
+from stirdata.transfer.addresses import without_password
+from stirdata.transfer.backoff import PassingError, RefusalError, persist
+from stirdata.transfer.hashed_file import HashedFile
 
 if TYPE_CHECKING:
     import requests
@@ -192,9 +194,9 @@ def _from_mirrors(urls: Sequence[str], wanted: _Wanted, quiet: bool, say: Callab
             mirror = _Mirror(url, session, partial, wanted, quiet, say)
             try:
                 mirror.deliver()
-                return wanted.fetched(partial, _public(url))
+                return wanted.fetched(partial, without_password(url))
             except RefusalError as error:
-                reasons.append(f"{_public(url)}: {error.what}")
+                reasons.append(f"{without_password(url)}: {error.what}")
         raise SourceUnavailableError(
             f"{wanted.target.name} could not be downloaded",
             where=wanted.target,
@@ -215,15 +217,6 @@ def _completes(partial: HashedFile, wanted: _Wanted) -> bool:
         partial.clear()
         return False
     return True
-
-
-def _public(url: str) -> str:
-    """Return an address without a password that may be in it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ import pytest
 from fetched import CHECKED, CONTENT, HASHES, OTHER, SIZE, ranges, refused
 from server import Reply, json_reply, page
 
-from stirdata import __version__, backoff, http_replies
+from stirdata import __version__
 from stirdata.errors import FormatError, ParameterError, SourceError, SourceUnavailableError
-from stirdata.fetch import Fetched
+from stirdata.transfer import backoff, http_replies
+from stirdata.transfer.fetch import Fetched
 
 pytest_plugins = ["fetching"]
 

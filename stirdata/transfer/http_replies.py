@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from stirdata import __version__
-from stirdata.backoff import PassingError, RefusalError
 from stirdata.errors import StirdataError
+from stirdata.transfer.backoff import PassingError, RefusalError
 
 if TYPE_CHECKING:
     import requests

@@ -10,10 +10,10 @@ import pytest
 from fetched import CONTENT, HASHES, LIMIT, OTHER, SIZE, refused
 from server import Reply, Server, redirect
 
-from stirdata import http_replies
-from stirdata.backoff import RefusalError
 from stirdata.errors import SourceError, SourceUnavailableError
-from stirdata.fetch import Fetched, fetch, is_offline
+from stirdata.transfer import http_replies
+from stirdata.transfer.backoff import RefusalError
+from stirdata.transfer.fetch import Fetched, fetch, is_offline
 
 pytest_plugins = ["fetching"]
 

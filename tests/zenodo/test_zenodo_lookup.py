@@ -6,9 +6,11 @@ import pytest
 from server import Reply, Server, json_reply, page, redirect
 from zenodo_site import NUMBER, paths, publish, published, record, record_of_2023
 
-from stirdata import __version__, backoff, zenodo
+from stirdata import __version__
 from stirdata.errors import ParameterError, SourceError, SourceUnavailableError
-from stirdata.zenodo import look_up, record_number, site_of
+from stirdata.transfer import backoff
+from stirdata.zenodo import lookup
+from stirdata.zenodo.lookup import look_up, record_number, site_of
 
 API = f"/api/records/{NUMBER}"
 LATEST = f"{API}/versions/latest"
@@ -206,7 +208,7 @@ def test_reply_that_is_no_json(server, ask, reply, reason):
 
 
 def test_reply_without_end(server, ask, monkeypatch):
-    monkeypatch.setattr(zenodo, "_LONGEST_REPLY", 1000)
+    monkeypatch.setattr(lookup, "_LONGEST_REPLY", 1000)
     server.add(API, Reply(b" " * 5000, chunked=True))
     with pytest.raises(SourceUnavailableError) as caught:
         ask()

@@ -9,9 +9,10 @@ import pytest
 from fetched import CHECKED, CONTENT, HASHES, OTHER, SIZE, ranges, refused
 from server import Reply, page
 
-from stirdata import backoff, fetch, http_replies, progress
-from stirdata.backoff import PassingError
+from stirdata import progress
 from stirdata.errors import SourceError, TargetError
+from stirdata.transfer import backoff, fetch, http_replies
+from stirdata.transfer.backoff import PassingError
 
 pytest_plugins = ["fetching"]
 

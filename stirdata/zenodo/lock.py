@@ -14,7 +14,7 @@ from typing import Any
 
 from stirdata import atomic
 from stirdata.errors import LockError
-from stirdata.zenodo_record import LARGEST_FILE, Record, RecordFile, name_problem
+from stirdata.zenodo.record import LARGEST_FILE, Record, RecordFile, name_problem
 
 NAME = "stir-zenodo.lock.json"
 SCHEMA = "stirdata/zenodo-lock/1"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stirdata.fetch import Fetched, fetch
+from stirdata.transfer.fetch import Fetched, fetch
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class RemoteFile:
         quiet: bool = False,
         say: Callable[[str], None] | None = None,
     ) -> Fetched:
-        """Bring the file into a folder; see :func:`stirdata.fetch.fetch`.
+        """Bring the file into a folder; see :func:`stirdata.transfer.fetch.fetch`.
 
         Args:
             folder: Made if it does not exist.

@@ -10,12 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from stirdata import http_replies, progress
-from stirdata.backoff import PassingError, RefusalError, persist
+from stirdata import progress
 from stirdata.errors import ParameterError, SourceError, SourceUnavailableError
-from stirdata.fetch import OFFLINE_VARIABLE, is_offline
 from stirdata.pinned import pinned
-from stirdata.zenodo_record import Record, parse
+from stirdata.transfer import http_replies
+from stirdata.transfer.addresses import checked_address
+from stirdata.transfer.backoff import PassingError, RefusalError, persist
+from stirdata.transfer.fetch import OFFLINE_VARIABLE, is_offline
+from stirdata.zenodo.record import Record, parse
 
 if TYPE_CHECKING:
     import requests
@@ -73,24 +75,6 @@ def site_of(base_url: str | None = None) -> str:
             expected="https://HOST/…, without anything before the host",
         )
     return site.rstrip("/")
-
-
-def checked_address(address: str, where: str) -> str:
-    """Return the address of a server or a folder on it.
-
-    Raises:
-        ParameterError: It is no http or https address, or has a query.
-    """
-    try:
-        parts = urlsplit(address)
-        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or set(address) & set("?#\\") or re.search(r"\s", address):
-        raise ParameterError(
-            "this is no address of a server", where=where, expected="https://HOST/…", got=repr(address)
-        )
-    return address
 
 
 def look_up(
