@@ -14,12 +14,7 @@ from stirdata.cache import cache_folder
 from stirdata.pinned import pinned
 from stirdata.sources import mnist
 
-
-@pytest.fixture
-def server():
-    with Server() as started:
-        publish(started)
-        yield started
+pytest_plugins = ["publishing"]
 
 
 @pytest.fixture
