@@ -84,7 +84,7 @@ def source_named(name: str) -> ModuleType:
 
 def _refuse_other(target: Path, file: RemoteFile) -> None:
     """Raise if a file of this name is another one: it may be all that its owner has of it."""
-    if not target.exists():
+    if not target.is_file():  # a folder is refused by whoever writes the file
         return
     try:
         if target.stat().st_size > file.limit:

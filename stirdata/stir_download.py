@@ -18,7 +18,7 @@ from stirdata.pinned import pinned
 from stirdata.published_stir import describe, is_described
 from stirdata.sizes import size_in_words
 from stirdata.transfer.addresses import checked_address
-from stirdata.transfer.fetch import Fetched, fetch, is_offline
+from stirdata.transfer.fetch import Fetched, fetch, is_offline, offline_error
 from stirdata.transfer.hashed_file import HashedFile
 from stirdata.transfer.http_replies import plain
 from stirdata.zenodo import lock as zenodo_lock
@@ -104,6 +104,7 @@ def fetch_published(
     job = _Job(request, progress.teller(say, request.quiet))
     complete = job.complete()
     if complete is None:
+        job.check_offline()
         with atomic.locked(job.lock_path, job.tell_waiting):
             yield from job.run()
     else:
@@ -150,6 +151,12 @@ class _Job:
                 return None
             files[name] = found
         return files
+
+    def check_offline(self) -> None:
+        """Raise SourceUnavailableError if a file is missing and must not be asked for."""
+        missing = [target for name in self._names if not (target := self._target(name)).is_file()]
+        if missing and is_offline(self._request.offline):
+            raise offline_error(missing[0])
 
     def run(self) -> Iterator[tuple[str, Fetched]]:
         """Bring, prove and describe what is asked for; the lock of the lock file is held."""

@@ -108,8 +108,10 @@ def test_offline_what_is_missing_is_unavailable(fetch, tmp_path, monkeypatch, co
         (tmp_path / "dest" / "emoji.npz").unlink()
     before = content_of(tmp_path)
     monkeypatch.setattr(socket, "socket", None)
-    with pytest.raises(SourceUnavailableError, match="no connection is to be made"):
+    monkeypatch.setattr(atomic, "locked", None)  # nor is a folder written to
+    with pytest.raises(SourceUnavailableError, match=r"emoji\.npz is not there, and no connection") as caught:
         fetch("emoji", offline=True)
+    assert caught.value.where == tmp_path / "dest" / "emoji.npz"
     assert content_of(tmp_path) == before
 
 

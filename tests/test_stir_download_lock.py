@@ -99,6 +99,17 @@ def test_other_bytes_than_in_the_lock_are_not_taken(fetch, server, tmp_path):
     assert not (tmp_path / "dest" / "emoji.npz").exists()
 
 
+def test_both_hashes_of_the_lock_decide(fetch, tmp_path):
+    fetch("emoji")
+    path = tmp_path / "dest" / LOCK
+    path.write_text(path.read_text().replace(sha256(npz_of("emoji")), "0" * 64))
+    (tmp_path / "dest" / "emoji.npz").unlink()
+    with pytest.raises(SourceUnavailableError) as caught:
+        fetch("emoji")
+    assert f"it has the sha256 {sha256(npz_of('emoji'))} instead of 000" in caught.value.got
+    assert not (tmp_path / "dest" / "emoji.npz").exists()
+
+
 def test_lock_of_another_record(fetch, server):
     fetch("emoji")
     with pytest.raises(LockError, match="another record") as caught:

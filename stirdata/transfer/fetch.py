@@ -89,7 +89,7 @@ def fetch(
         return _already_there(wanted)
     except (FileNotFoundError, SourceError) as error:
         if is_offline(offline):
-            raise _offline_error(target, error) from error
+            raise offline_error(target, error) from error
     tell = progress.teller(say, quiet)
     with atomic.locked(target, lambda: tell(f"waiting for another process that fetches {target.name}")):
         with suppress(FileNotFoundError, SourceError):
@@ -175,7 +175,8 @@ def _already_there(wanted: _Wanted) -> Fetched:
     return wanted.fetched(found, None, already_there=True)
 
 
-def _offline_error(target: Path, error: Exception) -> SourceUnavailableError:
+def offline_error(target: Path, error: Exception | None = None) -> SourceUnavailableError:
+    """Return what to raise if a file is missing, or wrong, and connections are forbidden."""
     return SourceUnavailableError(
         f"{target.name} is not there, and no connection is to be made",
         where=target,

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from unittest.mock import Mock
 
 import pytest
 from server import Server
@@ -155,6 +156,11 @@ def test_clean_asks_and_takes_no_for_no(stirdata, filled, content_of, monkeypatc
     for answers, code in (("n\n", 1), ("\n", 1)):
         monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt, said=answers: said.strip())
         assert stirdata("cache", "clean").code == code
+        assert content_of(filled) == before
+    for reaction in (EOFError, KeyboardInterrupt):
+        monkeypatch.setattr("click.termui.visible_prompt_func", Mock(side_effect=reaction))
+        ran = stirdata("cache", "clean")
+        assert (ran.code, ran.err.splitlines()[-1]) == (1, "nothing was removed")
         assert content_of(filled) == before
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: "y")
     assert stirdata("cache", "clean", "mnist").code == 0

@@ -44,6 +44,12 @@ def test_nothing_has_to_be_known_of_a_file(get, target):
     assert target.read_bytes() == CONTENT
 
 
+def test_no_part_is_not_an_empty_file(get, target, content_of):
+    (reason,) = refused(get, [Reply(b"", 416)], hashes=None, size=None)
+    assert reason == "it sent another part of the file than it was asked for"
+    assert content_of(target.parent) == {}
+
+
 def test_empty_file(get, target):
     get([Reply(b"")], size=None, hashes={"sha256": hashlib.sha256().hexdigest()})
     assert target.read_bytes() == b""

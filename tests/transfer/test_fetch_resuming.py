@@ -2,8 +2,6 @@
 
 import io
 import os
-from contextlib import nullcontext
-from types import SimpleNamespace
 
 import pytest
 from fetched import CHECKED, CONTENT, HASHES, OTHER, SIZE, ranges, refused
@@ -12,7 +10,6 @@ from server import Reply, page
 from stirdata import progress
 from stirdata.errors import SourceError, TargetError
 from stirdata.transfer import backoff, fetch, http_replies
-from stirdata.transfer.backoff import PassingError
 
 pytest_plugins = ["fetching"]
 
@@ -69,6 +66,12 @@ def test_chunks_that_end_early(get, server, target):
     get([Reply(CONTENT, cut=HALF, chunked=True), Reply(CONTENT, chunked=True)], size=None)
     assert target.read_bytes() == CONTENT
     assert ranges(server) == [None, REST]
+
+
+def test_connection_that_breaks_behind_the_last_byte(get, server, target, waits):
+    get([Reply(CONTENT, chunked=True, cut=SIZE)])
+    assert (ranges(server), waits) == ([None], [1])
+    assert target.read_bytes() == CONTENT
 
 
 def test_without_any_proof_nothing_is_joined(get, server, target, partial):
@@ -299,42 +302,6 @@ def test_what_is_planted_between_look_and_opening_is_not_written_to(
     assert caught.value.hint == "choose a folder that only you may write to"
     assert victim.read_bytes() == b"precious"
     assert server.requests == []
-
-
-@pytest.fixture
-def hurried(monkeypatch):
-    """Let what takes a minute in earnest take half a second."""
-    monkeypatch.setattr(http_replies, "_SLOW_SECONDS", 0.1)
-    monkeypatch.setattr(http_replies, "_CHUNK", 100)
-    monkeypatch.setattr(backoff, "UNHURRIED", 0.0)
-    monkeypatch.setattr(backoff, "LOWEST_SPEED", 60_000.0)
-
-
-def test_server_that_crawls_is_left_for_the_next_mirror(get, server, target, hurried, said):
-    result = get([Reply(CONTENT, pace=2000)], [Reply(CONTENT)])
-    assert result.url == server.url("/1")
-    assert [request.path for request in server.requests] == ["/0"] * backoff.ATTEMPTS + ["/1"]
-    assert "it sent fewer than 6000 bytes in 0 s; trying again in 1 s" in said[0]
-    starts = [int((request.range or "bytes=0-")[6:-1]) for request in server.requests]
-    assert starts == sorted(starts)
-    assert starts[-1] > starts[1] > 0, "what came is kept"
-    assert target.read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize(
-    ("moments", "whole"),
-    [([0, 61], True), ([0, 61, 62], False), ([0, 30, 59], True)],
-    ids=["its end comes late", "it goes on like that", "it just makes it"],
-)
-def test_what_is_too_slow(monkeypatch, moments, whole):
-    monkeypatch.setattr(http_replies, "_clock", iter([0, *moments]).__next__)
-    pieces = [*(b"%d" % moment for moment in moments), b""]
-    response = SimpleNamespace(raw=SimpleNamespace(read1=lambda *_, **__: pieces.pop(0)))
-    stream, received = http_replies.received(response), []
-    with nullcontext() if whole else pytest.raises(PassingError, match="fewer than 6000 bytes in 60 s"):
-        for piece in stream:
-            received.append(piece)
-    assert received == [b"%d" % moment for moment in moments]
 
 
 def test_file_and_folder_have_the_rights_that_the_user_wants(server, tmp_path):
