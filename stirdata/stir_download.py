@@ -118,8 +118,8 @@ class _Job:
         self._request = request
         self._say = say
         self._names = _checked_names(request.sets)
-        self._number = record_number(request.record)
         self._site = site_of(request.base_url)
+        self._number = record_number(request.record, self._site)
         self._mirrors = [checked_address(mirror, "mirror").rstrip("/") for mirror in request.mirrors]
         self._folder = request.folder()
         if self._folder.exists() and not self._folder.is_dir():

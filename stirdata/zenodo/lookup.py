@@ -27,7 +27,7 @@ SITE_VARIABLE = "STIRDATA_ZENODO_URL"
 _ANSWERS = frozenset({200, 301, 404, 410})  # all of them come with something to read
 _LONGEST_REPLY = 1 << 24  # bytes; a record of a thousand files has less than one million
 _MOST_MERGERS = 5
-_RECORD = re.compile(r"(?:https?://\S+/records?/|(?:https?://doi\.org/)?10\.\d+/zenodo\.)?([0-9]{1,18})/?")
+_RECORD = re.compile(r"(?:(https?://\S+)/records?/|(?:https?://doi\.org/)?10\.\d+/zenodo\.)?([0-9]{1,18})/?")
 
 
 class _Reply(NamedTuple):
@@ -36,11 +36,15 @@ class _Reply(NamedTuple):
     content: Any
 
 
-def record_number(text: str | None = None) -> str:
+def record_number(text: str | None = None, site: str | None = None) -> str:
     """Return the number of a record from its number, DOI or web page; None is the pinned one.
 
+    Args:
+        text: What names the record.
+        site: From :func:`site_of`; None is that without an argument.
+
     Raises:
-        ParameterError: It is none of these.
+        ParameterError: It is none of these, or a web page of another server, which has other numbers.
 
     Example:
         >>> record_number("https://zenodo.org/records/6578038"), record_number("10.5281/zenodo.6578038")
@@ -53,7 +57,16 @@ def record_number(text: str | None = None) -> str:
         raise ParameterError(
             "this names no record", where="record", expected="a number such as 6578038", got=repr(text)
         )
-    return str(int(found[1]))
+    hosts = {urlsplit(address).netloc for address in (site or site_of(), pinned("stir-zenodo")["site"])}
+    if found[1] and urlsplit(found[1]).netloc not in hosts:
+        raise ParameterError(
+            "this record is on another server than the one that is asked",
+            where="record",
+            expected=" or ".join(sorted(hosts)),
+            got=repr(text),
+            hint="name its server by --base-url",
+        )
+    return str(int(found[2]))
 
 
 def site_of(base_url: str | None = None) -> str:
@@ -66,8 +79,8 @@ def site_of(base_url: str | None = None) -> str:
         >>> site_of("https://sandbox.zenodo.org/")
         'https://sandbox.zenodo.org'
     """
-    site = base_url or os.environ.get(SITE_VARIABLE) or str(pinned("stir-zenodo")["site"])
-    where = "base_url" if base_url else SITE_VARIABLE
+    default = os.environ.get(SITE_VARIABLE) or str(pinned("stir-zenodo")["site"])
+    site, where = (default, SITE_VARIABLE) if base_url is None else (base_url, "base_url")
     if "@" in urlsplit(checked_address(site, where)).netloc:
         raise ParameterError(
             "an address with a name or a password would get into lock files and messages",

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
+import urllib3
 from fetched import CONTENT
 from server import Reply
 
@@ -22,6 +23,7 @@ def hurried(monkeypatch):
     monkeypatch.setattr(backoff, "LOWEST_SPEED", 60_000.0)
 
 
+@pytest.mark.skipif(not hasattr(urllib3.HTTPResponse, "read1"), reason="it waits for 64 KiB at a time")
 def test_server_that_crawls_is_left_for_the_next_mirror(get, server, target, hurried, said):
     result = get([Reply(CONTENT, pace=2000)], [Reply(CONTENT)])
     assert result.url == server.url("/1")

@@ -238,6 +238,15 @@ def test_numbers_of_records(text):
     assert record_number(text) == NUMBER
 
 
+def test_page_of_another_server_is_no_record_of_this_one():
+    page = "https://sandbox.zenodo.org/records/5"
+    with pytest.raises(ParameterError, match="on another server") as caught:
+        record_number(page)
+    assert (caught.value.expected, caught.value.hint) == ("zenodo.org", "name its server by --base-url")
+    assert record_number(page, "https://sandbox.zenodo.org") == "5"
+    assert record_number("https://zenodo.org/records/5", "http://127.0.0.1:1") == "5"
+
+
 @pytest.mark.parametrize(
     "text", ["", "x", "-1", "1.5", "6578038/files", "9" * 19, "https://zenodo.org/", "../1"]
 )
@@ -253,6 +262,11 @@ def test_site_is_argument_before_variable_before_zenodo(monkeypatch):
     assert site_of("https://sandbox.zenodo.org") == "https://sandbox.zenodo.org"
 
 
+def test_empty_site_is_not_the_default_one():
+    with pytest.raises(ParameterError, match="no address"):
+        site_of("")
+
+
 def test_site_with_a_password_is_refused_without_showing_it():
     with pytest.raises(ParameterError, match="would get into lock files") as caught:
         site_of("https://me:secret@host/")
@@ -261,7 +275,16 @@ def test_site_with_a_password_is_refused_without_showing_it():
 
 @pytest.mark.parametrize(
     "address",
-    ["zenodo.org", "ftp://zenodo.org", "https://", "https://z?x", "https://z#x", "http://[", "http://a b"],
+    [
+        "zenodo.org",
+        " ",
+        "ftp://zenodo.org",
+        "https://",
+        "https://z?x",
+        "https://z#x",
+        "http://[",
+        "http://a b",
+    ],
 )
 def test_what_is_no_site(address, monkeypatch):
     with pytest.raises(ParameterError, match="no address") as caught:
