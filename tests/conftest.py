@@ -26,6 +26,8 @@ from stirdata.sources import mnist
 from stirdata.sources.digits import DigitImages
 from stirdata.transfer import backoff
 
+collect_ignore_glob = ["*conftest.py"]  # as doctests: several modules cannot have one name
+
 CHECKOUT = Path(__file__).parents[1]
 SMALL_SEED = 7  # not one of the published seeds, whose pixels are checked
 

@@ -123,6 +123,14 @@ def test_verify_finds_what_is_wrong(stirdata, filled, name, content, told):
     assert told in states[str(filled / name)]
 
 
+def test_verify_finds_the_manifest_of_other_bytes(stirdata, filled):
+    path = filled / "stir" / "emoji.npz.manifest.json"
+    path.write_bytes(path.with_name("mnist.npz.manifest.json").read_bytes())
+    ran = stirdata("cache", "verify")
+    assert ran.code == 1
+    assert "emoji.npz.manifest.json  damaged: it describes another file than the lock file" in ran.out
+
+
 def test_clean_removes_what_it_knows_and_nothing_else(stirdata, filled, content_of):
     ran = stirdata("cache", "clean", "--yes")
     assert ran.code == 0

@@ -14,7 +14,12 @@ from stirdata.cache import cache_folder
 from stirdata.pinned import pinned
 from stirdata.sources import mnist
 
-pytest_plugins = ["publishing"]
+
+@pytest.fixture
+def server():
+    with Server() as started:
+        publish(started)
+        yield started
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from stirdata.errors import FormatError, ParameterError, SourceError, SourceUnav
 from stirdata.transfer import backoff, http_replies
 from stirdata.transfer.fetch import Fetched
 
-pytest_plugins = ["fetching"]
-
 GOOD = {
     "plain": Reply(CONTENT),
     "without a length": Reply(CONTENT, headers={"Content-Length": None}),

@@ -15,8 +15,6 @@ from stirdata.transfer import http_replies
 from stirdata.transfer.backoff import RefusalError
 from stirdata.transfer.fetch import Fetched, fetch, is_offline
 
-pytest_plugins = ["fetching"]
-
 
 def reason_of(url, target, **options):
     with pytest.raises(SourceUnavailableError, match="could not be downloaded") as caught:

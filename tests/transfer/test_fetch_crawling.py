@@ -11,8 +11,6 @@ from server import Reply
 from stirdata.transfer import backoff, http_replies
 from stirdata.transfer.backoff import PassingError
 
-pytest_plugins = ["fetching"]
-
 
 @pytest.fixture
 def hurried(monkeypatch):

@@ -21,8 +21,6 @@ from stirdata.digest import sha256_of_bytes
 from stirdata.errors import TargetError
 from stirdata.transfer import backoff, fetch, hashed_file
 
-pytest_plugins = ["fetching"]
-
 KILLS = int(os.environ.get("STIRDATA_KILLS", "8"))
 KILLED_BYTES = int(os.environ.get("STIRDATA_KILLED_MB", "8")) * 1_000_000
 CHUNK = 1 << 18  # the most that is read at once

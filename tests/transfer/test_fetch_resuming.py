@@ -11,8 +11,6 @@ from stirdata import progress
 from stirdata.errors import SourceError, TargetError
 from stirdata.transfer import backoff, fetch, http_replies
 
-pytest_plugins = ["fetching"]
-
 HALF = 2 << 16  # whole pieces of what urllib3 before 2 reads at once: there the rest of one is lost
 REST = f"bytes={HALF}-"
 

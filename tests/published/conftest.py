@@ -1,4 +1,4 @@
-"""Fixtures of the tests that fetch published sets, which name this module as a plugin."""
+"""Fixtures of the tests that fetch published sets."""
 
 import pytest
 from server import Server

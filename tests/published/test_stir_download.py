@@ -37,8 +37,6 @@ from stirdata.pinned import pinned
 from stirdata.stir_download import PublishedRequest, fetch_published
 from stirdata.verification import outputs_below, verify
 
-pytest_plugins = ["publishing"]
-
 
 def test_all_files_arrive_with_lock_and_manifests(fetch, server, tmp_path, content_of):
     files = fetch()

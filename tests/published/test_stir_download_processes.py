@@ -12,9 +12,6 @@ from zenodo_site import API, BESIDE, EMOJI, npz_of, paths, whole
 
 from stirdata import atomic, stir_download
 
-pytest_plugins = ["publishing"]
-
-
 RUN = """\
 import sys
 from stirdata.stir_download import PublishedRequest, fetch_published

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of transfers, which name this module as a plugin."""
+"""Fixtures of the tests of transfers."""
 
 import pytest
 from fetched import HASHES, LIMIT, SIZE

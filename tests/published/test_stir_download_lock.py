@@ -11,8 +11,6 @@ from stirdata.errors import (
     SourceUnavailableError,
 )
 
-pytest_plugins = ["publishing"]
-
 
 def test_lock_file_says_what_the_record_said(fetch, server, tmp_path):
     fetch("emoji")
