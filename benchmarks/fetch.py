@@ -32,7 +32,7 @@ _OURS = """
 import sys, time
 from pathlib import Path
 import requests
-from stirdata.fetch import fetch
+from stirdata.transfer.fetch import fetch
 url, target, md5, sha256 = sys.argv[1:5]
 started = time.perf_counter()
 fetch([url], Path(target), hashes={"md5": md5, "sha256": sha256}, limit=10**12, quiet=True)

@@ -46,6 +46,10 @@ def _files(number: int) -> str:
 def _ask(question: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to be asked: use --yes to remove the files")
-    if not click.confirm(question, err=True):
-        click.echo("nothing was removed", err=True)
-        raise click.exceptions.Exit(1)
+    try:
+        if click.confirm(question, err=True):
+            return
+    except click.Abort:  # the input has ended, or Ctrl-C
+        click.echo(err=True)
+    click.echo("nothing was removed", err=True)
+    raise click.exceptions.Exit(1)

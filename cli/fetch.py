@@ -57,8 +57,8 @@ def command(ctx: click.Context, as_list: bool, as_json: bool) -> None:
         if ctx.invoked_subcommand is not None:
             raise click.UsageError("--list stands alone: stirdata fetch --list", ctx)
         _list(ctx, as_json)
+    if as_json:
+        raise click.UsageError("--json goes with --list or behind the name of what to fetch", ctx)
     if ctx.invoked_subcommand is None:
-        if as_json:
-            raise click.UsageError("--json goes with --list or behind the name of what to fetch", ctx)
         click.echo(ctx.get_help(), err=True)
         ctx.exit(2)

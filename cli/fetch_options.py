@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options
+from . import INTERRUPTED, options
 
 if TYPE_CHECKING:
-    from stirdata.fetch import Fetched
+    from stirdata.transfer.fetch import Fetched
 
 Command = Callable[..., Any]
-INTERRUPTED = 130
 
 _OPTIONS = [
     click.option(

@@ -192,6 +192,13 @@ def _opened_as_own(partial: Path) -> io.FileIO:
         if not _is_own(partial.lstat()):
             _remove(partial)
     descriptor = os.open(partial, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    if not _is_own(os.fstat(descriptor)):
+        os.close(descriptor)
+        raise TargetError(
+            "somebody else has just put a file in the place of the unfinished download",
+            where=partial,
+            hint="choose a folder that only you may write to",
+        )
     return open(descriptor, "r+b", buffering=0)  # noqa: PTH123 - there is no path, it is open already
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from stirdata import zenodo_lock
 from stirdata.digest import sha256_of_file
 from stirdata.errors import LockError, ManifestError, MissingFileError, StirdataError
-from stirdata.manifest import FILE_SUFFIX, SUMS_NAME, load
+from stirdata.manifest import FILE_SUFFIX, SUMS_NAME, FileEntry, load
 from stirdata.raw_download import SOURCES
 from stirdata.sources import synthetic_cache
+from stirdata.zenodo import lock as zenodo_lock
+from stirdata.zenodo.lock import LockedFile
 
 OK = "ok"
 _UNPROVEN = "not proven: "
@@ -28,7 +30,10 @@ def state_of(group: str, path: Path) -> str:
         return _told(lambda: checks[path.name](path))
     if group == "synthetic":
         return _told(lambda: synthetic_cache.check(path))
-    return _stir_state(path)
+    try:
+        return _stir_state(path)
+    except OSError as error:
+        return f"damaged: {error.strerror}"
 
 
 def _told(check: Callable[[], None]) -> str:
@@ -54,16 +59,27 @@ def _read_lock(path: Path) -> None:
 
 
 def _read_manifest(path: Path) -> None:
-    load(path)
+    """Raise ManifestError if a manifest is none, or that of other bytes than the lock file says."""
+    files, described = load(path).files, path.with_name(path.name.removesuffix(FILE_SUFFIX))
+    locked = None
+    with suppress(LockError):  # told where the lock file is listed
+        locked = _locked(described)
+    if locked is not None and files != [FileEntry(described.name, locked.size, locked.sha256)]:
+        raise ManifestError("it describes another file than the lock file", where=path)
+
+
+def _locked(path: Path) -> LockedFile | None:
+    """Return what the lock file says of a published file; raise LockError if it is damaged."""
+    lock = zenodo_lock.read(zenodo_lock.path_in(path.parent))
+    return lock.files.get(path.name) if lock else None
 
 
 def _file_state(path: Path) -> str:
     """Compare a published file with the lock file beside it."""
     try:
-        lock = zenodo_lock.read(zenodo_lock.path_in(path.parent))
+        locked = _locked(path)
     except LockError as error:
         return f"{_UNPROVEN}{error.what}"
-    locked = lock.files.get(path.name) if lock else None
     if locked is None:
         return f"{_UNPROVEN}it is not in {zenodo_lock.NAME}"
     if path.stat().st_size != locked.size:

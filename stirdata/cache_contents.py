@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stirdata import atomic, zenodo_lock
-from stirdata.cache import cache_folder
+from stirdata import atomic
+from stirdata.cache import HOME_VARIABLE, cache_folder
 from stirdata.cache_checks import OK, state_of
-from stirdata.errors import ParameterError
+from stirdata.errors import ParameterError, TargetError
 from stirdata.manifest import FILE_SUFFIX, SUMS_NAME
 from stirdata.raw_download import SOURCES
 from stirdata.sources import synthetic_cache
 from stirdata.stir_download import FOLDER, file_name, set_names
+from stirdata.zenodo import lock as zenodo_lock
 
 GROUPS = ("stir", *SOURCES, "synthetic")
 """What can be cleaned by name."""
@@ -94,8 +95,15 @@ def contents(cache: Path | str | None = None) -> list[Entry]:
 
     Args:
         cache: The cache folder; see :func:`stirdata.cache.cache_folder`.
+
+    Raises:
+        TargetError: The cache is a file.
     """
     folder = cache_folder(cache)
+    if folder.exists() and not folder.is_dir():
+        raise TargetError(
+            "a file is where the cache should be", where=folder, hint=f"set {HOME_VARIABLE} to a folder"
+        )
     unknown: tuple[str | None, str] = (None, UNKNOWN)
     known: dict[Path, tuple[str | None, str]] = {}
     known |= {file.path: (file.group, PRESENT) for file in known_files(folder)}
@@ -189,7 +197,7 @@ def remove(entries: Sequence[Entry], cache: Path | str | None = None) -> int:
     removed = 0
     for entry in entries:
         with atomic.locked(_whose_lock(folder, entry)):
-            removed += _unlink(entry.path)
+            removed += 0 if entry.state == LOCK else _unlink(entry.path)  # letting the lock go removes it
     for parent in sorted({entry.path.parent for entry in entries}, reverse=True):
         _remove_empty(parent, folder)
     return removed

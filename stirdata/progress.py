@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -57,6 +57,15 @@ def bar(
         yield progress
     finally:
         progress.close()
+
+
+def teller(say_: Callable[[str], None] | None, quiet: bool) -> Callable[[str], None]:
+    """Return where messages go: to the function if there is one, else to standard error, or nowhere."""
+    return say_ or (_silent if quiet else say)
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""
 
 
 def say(text: str) -> None:

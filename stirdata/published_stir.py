@@ -13,9 +13,9 @@ from stirdata.storage.saving import Description, manifest_for, save_manifest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stirdata.fetch import Fetched
     from stirdata.recipes.stir import Frame
     from stirdata.storage.stir_file import StirFile
+    from stirdata.transfer.fetch import Fetched
 
 RECIPE = {"name": "stir-published", "version": 1}
 

@@ -9,11 +9,11 @@ from types import ModuleType
 
 from stirdata.cache import cache_folder
 from stirdata.errors import ParameterError, SourceError, TargetExistsError
-from stirdata.fetch import Fetched
 from stirdata.progress import bar
-from stirdata.remote_files import RemoteFile
 from stirdata.sources import fontawesome, mnist
-from stirdata.zenodo import checked_address
+from stirdata.transfer.addresses import checked_address
+from stirdata.transfer.fetch import Fetched
+from stirdata.transfer.remote_files import RemoteFile
 
 SOURCES: dict[str, ModuleType] = {"mnist": mnist, "fontawesome": fontawesome}
 
@@ -84,9 +84,11 @@ def source_named(name: str) -> ModuleType:
 
 def _refuse_other(target: Path, file: RemoteFile) -> None:
     """Raise if a file of this name is another one: it may be all that its owner has of it."""
-    if not target.exists():
+    if not target.is_file():  # a folder is refused by whoever writes the file
         return
     try:
+        if target.stat().st_size > file.limit:
+            raise SourceError(f"it has {target.stat().st_size} bytes", where=target)
         file.check(target)
     except SourceError as error:
         raise TargetExistsError(

@@ -11,19 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata import atomic, progress, zenodo_lock
+from stirdata import atomic, progress
 from stirdata.cache import cache_folder
 from stirdata.errors import ParameterError, SourceUnavailableError, TargetError, TargetExistsError
-from stirdata.fetch import Fetched, fetch, is_offline
-from stirdata.hashed_file import HashedFile
 from stirdata.pinned import pinned
 from stirdata.published_stir import describe, is_described
 from stirdata.sizes import size_in_words
-from stirdata.zenodo import checked_address, look_up, record_number, site_of
-from stirdata.zenodo_lock import Lock, LockedFile
+from stirdata.transfer.addresses import checked_address
+from stirdata.transfer.fetch import Fetched, fetch, is_offline, offline_error
+from stirdata.transfer.hashed_file import HashedFile
+from stirdata.transfer.http_replies import plain
+from stirdata.zenodo import lock as zenodo_lock
+from stirdata.zenodo.lock import Lock, LockedFile
+from stirdata.zenodo.lookup import look_up, record_number, site_of
 
 if TYPE_CHECKING:
-    from stirdata.zenodo_record import Record, RecordFile
+    from stirdata.zenodo.record import Record, RecordFile
 
 FOLDER = "stir"
 """In the cache."""
@@ -98,17 +101,14 @@ def fetch_published(
         TargetError: The folder cannot be written to.
         FormatError: A published file breaks the schema.
     """
-    job = _Job(request, say or (_silent if request.quiet else progress.say))
+    job = _Job(request, progress.teller(say, request.quiet))
     complete = job.complete()
     if complete is None:
+        job.check_offline()
         with atomic.locked(job.lock_path, job.tell_waiting):
             yield from job.run()
     else:
         yield from complete.items()
-
-
-def _silent(message: str) -> None:
-    """Say nothing."""
 
 
 class _Job:
@@ -118,8 +118,8 @@ class _Job:
         self._request = request
         self._say = say
         self._names = _checked_names(request.sets)
-        self._number = record_number(request.record)
         self._site = site_of(request.base_url)
+        self._number = record_number(request.record, self._site)
         self._mirrors = [checked_address(mirror, "mirror").rstrip("/") for mirror in request.mirrors]
         self._folder = request.folder()
         if self._folder.exists() and not self._folder.is_dir():
@@ -129,7 +129,7 @@ class _Job:
         self.lock_path = zenodo_lock.path_in(self._folder)
         self._lock = self._read_lock()
         self._record: Record | None = None
-        self._unreachable = False
+        self._unavailable: SourceUnavailableError | None = None
 
     def _read_lock(self) -> Lock | None:
         lock = zenodo_lock.read(self.lock_path)
@@ -151,6 +151,12 @@ class _Job:
                 return None
             files[name] = found
         return files
+
+    def check_offline(self) -> None:
+        """Raise SourceUnavailableError if a file is missing and must not be asked for."""
+        missing = [target for name in self._names if not (target := self._target(name)).is_file()]
+        if missing and is_offline(self._request.offline):
+            raise offline_error(missing[0])
 
     def run(self) -> Iterator[tuple[str, Fetched]]:
         """Bring, prove and describe what is asked for; the lock of the lock file is held."""
@@ -199,22 +205,27 @@ class _Job:
     def _published(self, name: str) -> LockedFile | RecordFile:
         """Return what the record says of a file, or the lock file if the record cannot be asked."""
         locked = self._locked(name)
-        if locked is not None and (self._unreachable or is_offline(self._request.offline)):
+        if locked is not None and (self._unavailable or is_offline(self._request.offline)):
             return locked
         try:
             return _file_in(self._asked_record(), file_name(name))
         except SourceUnavailableError as error:
             if locked is None:
                 raise
-            self._unreachable = True
             self._say(f"{error.what}: {error.got}; going on with what the lock file says")
             return locked
 
     def _asked_record(self) -> Record:
         """Return the record, which is asked for once and says what the lock file says."""
+        if self._unavailable is not None:
+            raise self._unavailable
         if self._record is None:
             number = self._lock.record if self._lock else self._number
-            record = look_up(number, self._site, offline=self._request.offline, say=self._say)
+            try:
+                record = look_up(number, self._site, offline=self._request.offline, say=self._say)
+            except SourceUnavailableError as error:
+                self._unavailable = error
+                raise
             if self._lock is not None:
                 zenodo_lock.check_record(self._lock, record, self.lock_path)
             self._record = record
@@ -295,7 +306,7 @@ def _file_in(record: Record, name: str) -> RecordFile:
         raise SourceUnavailableError(
             f"record {record.id} of Zenodo has no file {name}",
             expected=name,
-            got=", ".join(record.files)[:200],
+            got=plain(", ".join(record.files)),
             hint="name the record that has it by --record",
         )
     return record.files[name]

@@ -18,12 +18,15 @@ import pytest
 from numpy.typing import NDArray
 from stirdata.cli import main
 
-from stirdata import backoff, generation
+from stirdata import generation
 from stirdata.digest import sha256_of_bytes
 from stirdata.pinned import pinned
 from stirdata.recipes import mnist_scale as recipe
 from stirdata.sources import mnist
 from stirdata.sources.digits import DigitImages
+from stirdata.transfer import backoff
+
+collect_ignore_glob = ["*conftest.py"]  # as doctests: several modules cannot have one name
 
 CHECKOUT = Path(__file__).parents[1]
 pytest.register_assert_rewrite("fetching")  # which the doctests of the folder import first
@@ -195,7 +198,8 @@ from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
-    from stirdata import backoff, generation
+    from stirdata import generation
+    from stirdata.transfer import backoff
     from stirdata.cli import main
     from stirdata.pinned import pinned
     from stirdata.recipes import mnist_scale as recipe
@@ -203,6 +207,7 @@ if __name__ == "__main__":
     pinned("mnist").update(json.loads(Path(__file__).with_name("facts.json").read_text()))
     small = recipe.SplitSizes(*json.loads(sys.argv[1]))
     generation.recipe.generate = partial(recipe.generate, sizes=small)
+    backoff._sleep = lambda seconds: None
     {before}
     main(sys.argv[2:])
 """

@@ -132,10 +132,12 @@ def test_no_file_imports_heavy_libraries_when_loaded(path):
 @pytest.mark.parametrize(
     ("layer", "forbidden"),
     [
-        ("imaging", ["sources", "recipes", "storage", "datasets", "fetch", "cache", "atomic"]),
-        ("recipes", ["storage", "datasets", "fetch", "cache", "atomic"]),
-        ("sources", ["imaging", "recipes", "datasets"]),
-        ("storage", ["sources", "imaging", "datasets", "fetch"]),
+        ("imaging", ["sources", "recipes", "storage", "datasets", "transfer", "zenodo", "cache", "atomic"]),
+        ("recipes", ["storage", "datasets", "transfer", "zenodo", "cache", "atomic"]),
+        ("sources", ["imaging", "recipes", "datasets", "zenodo"]),
+        ("storage", ["sources", "imaging", "datasets", "transfer", "zenodo"]),
+        ("transfer", ["sources", "imaging", "recipes", "storage", "datasets", "zenodo", "cache"]),
+        ("zenodo", ["sources", "imaging", "recipes", "storage", "datasets", "cache"]),
     ],
 )
 def test_imports_point_one_way(layer, forbidden):

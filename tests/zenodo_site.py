@@ -16,6 +16,10 @@ from stirdata.executors import InProcess
 from stirdata.storage import deflated_npz
 
 NUMBER = "6578038"
+API = f"/api/records/{NUMBER}"
+EMOJI = f"{API}/files/emoji.npz/content"
+LOCK = "stir-zenodo.lock.json"
+BESIDE = {LOCK, "SHA256SUMS"}
 NAMES = ("emoji", "mnist", "trafficsign", "aerial")
 
 
@@ -103,3 +107,8 @@ def publish(server: Server, files: Mapping[str, bytes] | None = None, number: st
 def paths(server: Server) -> list[str]:
     """Return what was asked for, in order."""
     return [request.path for request in server.requests]
+
+
+def whole(name: str) -> set[str]:
+    """Return the names of what belongs to a set that was fetched."""
+    return {f"{name}.npz", f"{name}.npz.manifest.json"}

@@ -11,8 +11,8 @@ from stirdata.digest import sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
 from stirdata.pinned import pinned
 from stirdata.progress import bar
-from stirdata.remote_files import RemoteFile
 from stirdata.sources.svg import check_svg
+from stirdata.transfer.remote_files import RemoteFile
 
 
 def load(
@@ -72,9 +72,11 @@ def remote_files() -> list[RemoteFile]:
 def _remote_file(name: str) -> RemoteFile:
     facts = pinned("fontawesome")
     size = facts["files"][name]["size"]
-    return RemoteFile(
-        f"{name}.svg", facts["mirrors"], size, lambda path: _accept(path.read_bytes(), path, name)
-    )
+    return RemoteFile(f"{name}.svg", facts["mirrors"], size, lambda path: _check(path, name))
+
+
+def _check(path: Path, name: str) -> None:
+    _read(path, name)
 
 
 def _folder(source_dir: Path) -> Path:

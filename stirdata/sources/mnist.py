@@ -10,9 +10,9 @@ from stirdata.digest import sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
 from stirdata.executors import threads
 from stirdata.pinned import pinned
-from stirdata.remote_files import RemoteFile
 from stirdata.sources import idx
 from stirdata.sources.digits import DigitImages
+from stirdata.transfer.remote_files import RemoteFile
 
 if TYPE_CHECKING:
     import numpy as np

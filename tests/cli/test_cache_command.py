@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from unittest.mock import Mock
 
 import pytest
 from server import Server
@@ -72,6 +73,26 @@ def test_empty_cache(stirdata, command):
     assert (ran.code, ran.lines) == (0, [f"     0 B  {cache_folder()}"])
 
 
+@pytest.mark.parametrize("command", ["list", "verify", "clean"])
+def test_cache_that_is_a_file(stirdata, command, tmp_path, monkeypatch):
+    (tmp_path / "mine").write_text("mine")
+    monkeypatch.setenv("STIRDATA_HOME", str(tmp_path / "mine"))
+    ran = stirdata("cache", command)
+    assert (ran.code, ran.out) == (2, "")
+    assert "a file is where the cache should be" in ran.err
+    assert "set STIRDATA_HOME to a folder" in ran.err
+
+
+def test_verify_tells_of_what_cannot_be_read(stirdata, filled, monkeypatch):
+    def fail(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("stirdata.cache_checks.sha256_of_file", fail)
+    ran = stirdata("cache", "verify")
+    assert ran.code == 1
+    assert ran.out.count("damaged: Permission denied") == 2
+
+
 def test_verify_proves_what_is_right(stirdata, filled):
     ran = stirdata("cache", "verify", "--quiet")
     assert (ran.code, ran.err) == (0, "")
@@ -100,6 +121,14 @@ def test_verify_finds_what_is_wrong(stirdata, filled, name, content, told):
     assert ran.code == 1
     states = {entry["path"]: entry["state"] for entry in json.loads(ran.out)["files"]}
     assert told in states[str(filled / name)]
+
+
+def test_verify_finds_the_manifest_of_other_bytes(stirdata, filled):
+    path = filled / "stir" / "emoji.npz.manifest.json"
+    path.write_bytes(path.with_name("mnist.npz.manifest.json").read_bytes())
+    ran = stirdata("cache", "verify")
+    assert ran.code == 1
+    assert "emoji.npz.manifest.json  damaged: it describes another file than the lock file" in ran.out
 
 
 def test_clean_removes_what_it_knows_and_nothing_else(stirdata, filled, content_of):
@@ -135,6 +164,11 @@ def test_clean_asks_and_takes_no_for_no(stirdata, filled, content_of, monkeypatc
     for answers, code in (("n\n", 1), ("\n", 1)):
         monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt, said=answers: said.strip())
         assert stirdata("cache", "clean").code == code
+        assert content_of(filled) == before
+    for reaction in (EOFError, KeyboardInterrupt):
+        monkeypatch.setattr("click.termui.visible_prompt_func", Mock(side_effect=reaction))
+        ran = stirdata("cache", "clean")
+        assert (ran.code, ran.err.splitlines()[-1]) == (1, "nothing was removed")
         assert content_of(filled) == before
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: "y")
     assert stirdata("cache", "clean", "mnist").code == 0

@@ -223,6 +223,19 @@ def test_other_file_of_the_same_name_is_kept_without_force(stirdata, mnist_serve
     assert own.read_bytes() == fake_mnist.path("t10k-labels").read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["much larger", "folder"])
+def test_what_is_no_icon_is_kept_without_force(stirdata, tmp_path, kind):
+    target = tmp_path / "tired.svg"
+    if kind == "folder":
+        target.mkdir()
+    else:
+        target.write_bytes(b"x" * 1_000_000)
+    ran = stirdata("fetch", "fontawesome", "--dest", tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    told = {"folder": "a folder is where a file should go", "much larger": "it has 1000000 bytes"}
+    assert told[kind] in ran.err
+
+
 def test_mnist_offline_opens_no_socket(stirdata, fake_mnist, monkeypatch, content_of):
     def refuse(*arguments, **options):
         raise AssertionError("a socket was opened")
@@ -280,6 +293,7 @@ def test_list_says_what_there_is(stirdata, fetch_stir, mnist_server):
         (["nothing"], "No such command 'nothing'"),
         (["--list", "mnist"], "--list stands alone"),
         (["--json"], "--json goes with --list"),
+        (["--json", "mnist"], "--json goes with --list"),
     ],
 )
 def test_wrong_usage(stirdata, arguments, message):

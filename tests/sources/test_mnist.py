@@ -6,10 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
-from stirdata import remote_files
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
 from stirdata.pinned import pinned
 from stirdata.sources import mnist
+from stirdata.transfer import remote_files
 
 
 def same_digits(found, expected):

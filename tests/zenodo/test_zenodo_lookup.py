@@ -6,9 +6,11 @@ import pytest
 from server import Reply, Server, json_reply, page, redirect
 from zenodo_site import NUMBER, paths, publish, published, record, record_of_2023
 
-from stirdata import __version__, backoff, zenodo
+from stirdata import __version__
 from stirdata.errors import ParameterError, SourceError, SourceUnavailableError
-from stirdata.zenodo import look_up, record_number, site_of
+from stirdata.transfer import backoff
+from stirdata.zenodo import lookup
+from stirdata.zenodo.lookup import look_up, record_number, site_of
 
 API = f"/api/records/{NUMBER}"
 LATEST = f"{API}/versions/latest"
@@ -133,6 +135,26 @@ def test_another_record(server, ask):
     assert (caught.value.expected, caught.value.got) == (f"record {NUMBER}", "record 5 of 4")
 
 
+@pytest.mark.parametrize(
+    "reply", [redirect("/elsewhere"), json_reply(MOVED | {"location": "/elsewhere"}, 301)]
+)
+def test_another_record_behind_an_address_without_a_number(server, ask, reply):
+    server.add(API, reply)
+    content = record(server, published(), "5")
+    del content["conceptrecid"]
+    server.add("/elsewhere", json_reply(content))
+    with pytest.raises(SourceError, match="another record") as caught:
+        ask()
+    assert caught.value.got == "record 5"
+
+
+def test_message_of_a_server_cannot_steer_the_terminal(server, ask):
+    server.add(API, json_reply(GONE | {"message": "gone\x1b[2J\n\u202eaway"}, 410))
+    with pytest.raises(SourceUnavailableError) as caught:
+        ask()
+    assert caught.value.got == "it was deleted (410: gone?[2J ?away)"
+
+
 def test_forbidden_is_not_asked_again(server, ask):
     server.add(API, page(403))
     with pytest.raises(SourceUnavailableError) as caught:
@@ -186,7 +208,7 @@ def test_reply_that_is_no_json(server, ask, reply, reason):
 
 
 def test_reply_without_end(server, ask, monkeypatch):
-    monkeypatch.setattr(zenodo, "_LONGEST_REPLY", 1000)
+    monkeypatch.setattr(lookup, "_LONGEST_REPLY", 1000)
     server.add(API, Reply(b" " * 5000, chunked=True))
     with pytest.raises(SourceUnavailableError) as caught:
         ask()
@@ -216,6 +238,15 @@ def test_numbers_of_records(text):
     assert record_number(text) == NUMBER
 
 
+def test_page_of_another_server_is_no_record_of_this_one():
+    page = "https://sandbox.zenodo.org/records/5"
+    with pytest.raises(ParameterError, match="on another server") as caught:
+        record_number(page)
+    assert (caught.value.expected, caught.value.hint) == ("zenodo.org", "name its server by --base-url")
+    assert record_number(page, "https://sandbox.zenodo.org") == "5"
+    assert record_number("https://zenodo.org/records/5", "http://127.0.0.1:1") == "5"
+
+
 @pytest.mark.parametrize(
     "text", ["", "x", "-1", "1.5", "6578038/files", "9" * 19, "https://zenodo.org/", "../1"]
 )
@@ -231,9 +262,29 @@ def test_site_is_argument_before_variable_before_zenodo(monkeypatch):
     assert site_of("https://sandbox.zenodo.org") == "https://sandbox.zenodo.org"
 
 
+def test_empty_site_is_not_the_default_one():
+    with pytest.raises(ParameterError, match="no address"):
+        site_of("")
+
+
+def test_site_with_a_password_is_refused_without_showing_it():
+    with pytest.raises(ParameterError, match="would get into lock files") as caught:
+        site_of("https://me:secret@host/")
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "address",
-    ["zenodo.org", "ftp://zenodo.org", "https://", "https://z?x", "https://z#x", "http://[", "http://a b"],
+    [
+        "zenodo.org",
+        " ",
+        "ftp://zenodo.org",
+        "https://",
+        "https://z?x",
+        "https://z#x",
+        "http://[",
+        "http://a b",
+    ],
 )
 def test_what_is_no_site(address, monkeypatch):
     with pytest.raises(ParameterError, match="no address") as caught:

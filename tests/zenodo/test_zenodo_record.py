@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stirdata.errors import SourceError, StirdataError
-from stirdata.zenodo_record import LARGEST_FILE, Record, RecordFile, name_problem, parse
+from stirdata.zenodo.record import LARGEST_FILE, Record, RecordFile, name_problem, parse
 
 SITE = "https://zenodo.org"
 ADDRESS = f"{SITE}/api/records/346365"

@@ -10,12 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from stirdata import http_replies, progress
-from stirdata.backoff import PassingError, RefusalError, persist
+from stirdata import progress
 from stirdata.errors import ParameterError, SourceError, SourceUnavailableError
-from stirdata.fetch import OFFLINE_VARIABLE, is_offline
 from stirdata.pinned import pinned
-from stirdata.zenodo_record import Record, parse
+from stirdata.transfer import http_replies
+from stirdata.transfer.addresses import checked_address
+from stirdata.transfer.backoff import PassingError, RefusalError, persist
+from stirdata.transfer.fetch import OFFLINE_VARIABLE, is_offline
+from stirdata.zenodo.record import Record, parse
 
 if TYPE_CHECKING:
     import requests
@@ -25,7 +27,7 @@ SITE_VARIABLE = "STIRDATA_ZENODO_URL"
 _ANSWERS = frozenset({200, 301, 404, 410})  # all of them come with something to read
 _LONGEST_REPLY = 1 << 24  # bytes; a record of a thousand files has less than one million
 _MOST_MERGERS = 5
-_RECORD = re.compile(r"(?:https?://\S+/records?/|(?:https?://doi\.org/)?10\.\d+/zenodo\.)?([0-9]{1,18})/?")
+_RECORD = re.compile(r"(?:(https?://\S+)/records?/|(?:https?://doi\.org/)?10\.\d+/zenodo\.)?([0-9]{1,18})/?")
 
 
 class _Reply(NamedTuple):
@@ -34,11 +36,15 @@ class _Reply(NamedTuple):
     content: Any
 
 
-def record_number(text: str | None = None) -> str:
+def record_number(text: str | None = None, site: str | None = None) -> str:
     """Return the number of a record from its number, DOI or web page; None is the pinned one.
 
+    Args:
+        text: What names the record.
+        site: From :func:`site_of`; None is that without an argument.
+
     Raises:
-        ParameterError: It is none of these.
+        ParameterError: It is none of these, or a web page of another server, which has other numbers.
 
     Example:
         >>> record_number("https://zenodo.org/records/6578038"), record_number("10.5281/zenodo.6578038")
@@ -51,39 +57,37 @@ def record_number(text: str | None = None) -> str:
         raise ParameterError(
             "this names no record", where="record", expected="a number such as 6578038", got=repr(text)
         )
-    return str(int(found[1]))
+    hosts = {urlsplit(address).netloc for address in (site or site_of(), pinned("stir-zenodo")["site"])}
+    if found[1] and urlsplit(found[1]).netloc not in hosts:
+        raise ParameterError(
+            "this record is on another server than the one that is asked",
+            where="record",
+            expected=" or ".join(sorted(hosts)),
+            got=repr(text),
+            hint="name its server by --base-url",
+        )
+    return str(int(found[2]))
 
 
 def site_of(base_url: str | None = None) -> str:
     """Return the address that records are below: the argument, ``STIRDATA_ZENODO_URL``, or Zenodo's own.
 
     Raises:
-        ParameterError: It is no http or https address.
+        ParameterError: It is no http or https address, or has a password in it.
 
     Example:
         >>> site_of("https://sandbox.zenodo.org/")
         'https://sandbox.zenodo.org'
     """
-    site = base_url or os.environ.get(SITE_VARIABLE) or str(pinned("stir-zenodo")["site"])
-    return checked_address(site, "base_url" if base_url else SITE_VARIABLE).rstrip("/")
-
-
-def checked_address(address: str, where: str) -> str:
-    """Return the address of a server or a folder on it.
-
-    Raises:
-        ParameterError: It is no http or https address, or has a query.
-    """
-    try:
-        parts = urlsplit(address)
-        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or set(address) & set("?#\\") or re.search(r"\s", address):
+    default = os.environ.get(SITE_VARIABLE) or str(pinned("stir-zenodo")["site"])
+    site, where = (default, SITE_VARIABLE) if base_url is None else (base_url, "base_url")
+    if "@" in urlsplit(checked_address(site, where)).netloc:
         raise ParameterError(
-            "this is no address of a server", where=where, expected="https://HOST/…", got=repr(address)
+            "an address with a name or a password would get into lock files and messages",
+            where=where,
+            expected="https://HOST/…, without anything before the host",
         )
-    return address
+    return site.rstrip("/")
 
 
 def look_up(
@@ -154,24 +158,24 @@ def _follow(
     """Ask, and follow what says where a record was merged into; redirects were followed already."""
     for _ in range(_MOST_MERGERS + 1):
         reply = persist(partial(_request, session, address), say=say)
-        if _number_in(reply.address) != _number_in(address):
-            allowed = allowed | {_number_in(reply.address)}
-            say(f"it leads to record {_number_in(reply.address)}")
+        if _numbers_in(reply.address) - _numbers_in(address):
+            allowed = allowed | _numbers_in(reply.address)
+            say(f"it leads to record {''.join(_numbers_in(reply.address))}")
         if reply.status != 301:
             return reply, allowed
         location = reply.content.get("location") if isinstance(reply.content, dict) else None
         if not isinstance(location, str) or not location:
             raise RefusalError(f"it was moved, without saying where ({_message(reply)})")
         address = http_replies.next_address(reply.address, location)
-        allowed = allowed | {_number_in(address)}
-        say(f"it was merged into record {_number_in(address)}")
+        allowed = allowed | _numbers_in(address)
+        say(f"it was merged into record {''.join(_numbers_in(address))}")
     raise RefusalError(f"it was merged more than {_MOST_MERGERS} times")
 
 
 def _request(session: requests.Session, address: str) -> _Reply:
     headers = {"Accept": "application/json"}
     with http_replies.answer(session, address, headers, accepted=_ANSWERS) as response:
-        body = b""
+        body = bytearray()
         for piece in http_replies.received(response):
             body += piece
             if len(body) > _LONGEST_REPLY:
@@ -182,14 +186,14 @@ def _request(session: requests.Session, address: str) -> _Reply:
         return _Reply(response.status_code, response.url or address, _json(body, response.status_code))
 
 
-def _check_body(response: requests.Response, body: bytes, total: int | None) -> None:
+def _check_body(response: requests.Response, body: bytearray, total: int | None) -> None:
     if total is not None and len(body) < total:
         raise PassingError("the connection ended early")
-    if http_replies.sends_html(response) or http_replies.begins_like_html(body):
+    if http_replies.sends_html(response) or http_replies.begins_like_html(bytes(body[:512])):
         raise RefusalError("a web page came instead of the record")
 
 
-def _json(body: bytes, status: int) -> Any:
+def _json(body: bytearray, status: int) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -198,14 +202,15 @@ def _json(body: bytes, status: int) -> Any:
         return None
 
 
-def _number_in(address: str) -> str:
+def _numbers_in(address: str) -> set[str]:
+    """Return the number of the record that an address leads to, if it says one."""
     found = re.search(r"/records?/([0-9]{1,18})(?:/|$)", urlsplit(address).path)
-    return found[1] if found else ""
+    return {found[1]} if found else set()
 
 
 def _message(reply: _Reply) -> str:
     message = reply.content.get("message") if isinstance(reply.content, dict) else None
-    text = " ".join(message.split())[:200] if isinstance(message, str) else ""
+    text = http_replies.plain(message) if isinstance(message, str) else ""
     return f"{reply.status}: {text}" if text else str(reply.status)
 
 

@@ -6,11 +6,10 @@ import pytest
 from fetched import CHECKED, CONTENT, HASHES, OTHER, SIZE, ranges, refused
 from server import Reply, json_reply, page
 
-from stirdata import __version__, backoff, http_replies
+from stirdata import __version__
 from stirdata.errors import FormatError, ParameterError, SourceError, SourceUnavailableError
-from stirdata.fetch import Fetched
-
-pytest_plugins = ["fetching"]
+from stirdata.transfer import backoff, http_replies
+from stirdata.transfer.fetch import Fetched
 
 GOOD = {
     "plain": Reply(CONTENT),
@@ -43,6 +42,12 @@ def test_nothing_has_to_be_known_of_a_file(get, target):
     assert target.read_bytes() == CONTENT
 
 
+def test_no_part_is_not_an_empty_file(get, target, content_of):
+    (reason,) = refused(get, [Reply(b"", 416)], hashes=None, size=None)
+    assert reason == "it sent another part of the file than it was asked for"
+    assert content_of(target.parent) == {}
+
+
 def test_empty_file(get, target):
     get([Reply(b"")], size=None, hashes={"sha256": hashlib.sha256().hexdigest()})
     assert target.read_bytes() == b""
@@ -71,6 +76,15 @@ def test_file_that_is_there_is_kept_without_a_connection(get, server, target):
 def test_wrong_file_that_is_there_is_replaced(get, target, damaged, content_of):
     target.write_bytes(damaged)
     assert not get([Reply(CONTENT)]).already_there
+    assert content_of(target.parent) == {"file.gz": CONTENT}
+
+
+def test_file_beyond_the_limit_that_is_there_is_replaced_unread(get, target, content_of):
+    def check(path):
+        assert path.stat().st_size <= SIZE
+
+    target.write_bytes(CONTENT + b"?")
+    get([Reply(CONTENT)], hashes=None, size=None, check=check, limit=SIZE)
     assert content_of(target.parent) == {"file.gz": CONTENT}
 
 

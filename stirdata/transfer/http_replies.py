@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from stirdata import __version__
-from stirdata.backoff import PassingError, RefusalError
 from stirdata.errors import StirdataError
+from stirdata.transfer.backoff import PassingError, RefusalError
 
 if TYPE_CHECKING:
     import requests
@@ -36,11 +36,13 @@ _HEADERS = {
 }
 _TIMEOUT_SECONDS = (10.0, 30.0)  # to connect; between two bytes
 _MOST_REDIRECTS = 10
+_SLOW_BYTES, _SLOW_SECONDS = 6000, 60.0  # fewer in this time is as good as nothing
 _TRANSIENT = {408, 425, 429}
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECASE)
 
 _now = time.time
+_clock = time.monotonic
 
 
 class Extent(NamedTuple):
@@ -51,14 +53,26 @@ class Extent(NamedTuple):
 
 
 def new_session() -> requests.Session:
-    """Return a session that follows no redirect itself; proxies come from the environment."""
+    """Return a session that follows no redirect itself; proxies come from the environment.
+
+    Names and passwords are sent only if they are in the address: by itself, requests would send those that
+    the user has for a server in ``.netrc``, to mirrors and wherever a redirect leads.
+    """
     import requests
+    from requests.auth import HTTPBasicAuth
+    from requests.utils import get_auth_from_url
+
+    def as_addressed(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        name, password = get_auth_from_url(prepared.url or "")
+        return HTTPBasicAuth(name, password)(prepared) if name or password else prepared
 
     class Unredirected(requests.Session):
         def get_redirect_target(self, resp: requests.Response) -> None:
             """Say that there is none: requests would read its whole body and allow any change of scheme."""
 
-    return Unredirected()
+    session = Unredirected()
+    session.auth = as_addressed
+    return session
 
 
 @contextmanager
@@ -124,20 +138,30 @@ def next_address(url: str, location: str) -> str:
     except ValueError as error:
         raise RefusalError(f"redirected to {location!r}, which is no address") from error
     if scheme == "http" and urlsplit(url).scheme == "https":
-        raise RefusalError(f"redirected from https to http, which is not followed: {following}")
+        raise RefusalError(f"redirected from https to http, which is not followed: {plain(following)}")
     return following
+
+
+def plain(text: str) -> str:
+    r"""Return what a server says in one line of at most 200 characters that cannot steer a terminal.
+
+    Example:
+        >>> plain("Not\r\n Found \x1b[2J")
+        'Not Found ?[2J'
+    """
+    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split())[:200])
 
 
 def _check_scheme(url: str) -> None:
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise RefusalError(f"neither an http nor an https address: {url}")
+        raise RefusalError(f"neither an http nor an https address: {plain(url)}")
 
 
 def _check_status(response: requests.Response, accepted: Collection[int]) -> None:
     status = response.status_code
     if status in accepted:
         return
-    reason = f"{status} {response.reason or ''}".strip() + (", a web page" if sends_html(response) else "")
+    reason = plain(f"{status} {response.reason or ''}") + (", a web page" if sends_html(response) else "")
     if status in _TRANSIENT or status >= 500:
         raise PassingError(reason, told=told_wait(response.headers, status))
     raise RefusalError(reason)
@@ -214,19 +238,38 @@ def received(response: requests.Response) -> Iterator[bytes]:
     """Yield the body as it comes, and as it is: a .gz file arrives as one, whatever its Content-Encoding.
 
     Raises:
-        PassingError: The connection broke, or nothing came for too long.
+        PassingError: The connection broke, or nothing came for too long, or hardly anything did.
     """
     raw = response.raw
     if hasattr(raw, "read1"):  # what has arrived when the connection breaks is not lost
         pieces = iter(lambda: raw.read1(_CHUNK, decode_content=False), b"")
     else:  # urllib3 before 2
         pieces = raw.stream(1 << 16, decode_content=False)
-    while True:
-        with network_errors(answered=True):
-            piece = next(pieces, b"")
-        if not piece:
-            return
+    watch, slow = _Watch(), False
+    while piece := _next(pieces):
         yield piece
+        if slow:  # told only when more has come: what comes last may come late
+            raise PassingError(f"it sent fewer than {_SLOW_BYTES} bytes in {_SLOW_SECONDS:.0f} s")
+        slow = watch.is_slow(len(piece))
+
+
+def _next(pieces: Iterator[bytes]) -> bytes:
+    with network_errors(answered=True):
+        return next(pieces, b"")
+
+
+class _Watch:
+    """Tells a server that keeps a connection alive by a byte now and then from one that delivers."""
+
+    def __init__(self) -> None:
+        self._since, self._bytes = _clock(), 0
+
+    def is_slow(self, count: int) -> bool:
+        """Count bytes that came; return whether they are too few for the time."""
+        self._bytes += count
+        if self._bytes >= _SLOW_BYTES:
+            self._since, self._bytes = _clock(), 0
+        return _clock() - self._since > _SLOW_SECONDS
 
 
 @contextmanager
@@ -273,4 +316,4 @@ def _reason(error: BaseException) -> str:
         re.sub(r"^\S*?(?:\(.*?\)|<.*?>): (?:Failed to establish a new connection: )?", "", str(error))
         or type(error).__name__
     )
-    return text.splitlines()[0]
+    return plain(text)

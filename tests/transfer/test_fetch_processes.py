@@ -17,11 +17,9 @@ import pytest
 from fetched import CONTENT, HASHES, LIMIT, SIZE
 from server import Reply
 
-from stirdata import backoff, fetch, hashed_file
 from stirdata.digest import sha256_of_bytes
 from stirdata.errors import TargetError
-
-pytest_plugins = ["fetching"]
+from stirdata.transfer import backoff, fetch, hashed_file
 
 KILLS = int(os.environ.get("STIRDATA_KILLS", "8"))
 KILLED_BYTES = int(os.environ.get("STIRDATA_KILLED_MB", "8")) * 1_000_000
@@ -31,7 +29,7 @@ HALF = 2 << 16  # whole pieces of what urllib3 before 2 reads at once: there the
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from stirdata.fetch import fetch
+from stirdata.transfer.fetch import fetch
 url, target, options = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
 {before}
 result = fetch([url], target, limit=10**9, **options)
@@ -194,7 +192,7 @@ def test_disk_that_takes_no_more(url, server, target, monkeypatch, content_of, o
         patched.setattr(
             *((os, "fsync", fsync) if step == "fsync" else (hashed_file.HashedFile, "append", write))
         )
-        patched.setattr("stirdata.http_replies._CHUNK", 1 << 14)
+        patched.setattr("stirdata.transfer.http_replies._CHUNK", 1 << 14)
         with pytest.raises(TargetError, match="the output cannot be written") as caught:
             get(url, target)
     assert (caught.value.where, caught.value.got) == (target, error.strerror)

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from stirdata import atomic, http_replies, progress
-from stirdata.backoff import PassingError, RefusalError, persist
+from stirdata import atomic, progress
 from stirdata.errors import FormatError, ParameterError, SourceError, SourceUnavailableError, TargetError
-from stirdata.hashed_file import HashedFile
+from stirdata.transfer import http_replies
+from stirdata.transfer.addresses import without_password
+from stirdata.transfer.backoff import PassingError, RefusalError, persist
+from stirdata.transfer.hashed_file import HashedFile
 
 if TYPE_CHECKING:
     import requests
@@ -36,7 +38,7 @@ class Fetched:
         size: Bytes.
         sha256: 64 hexadecimal digits.
         already_there: Whether it was there, or another process brought it meanwhile.
-        url: The mirror that delivered it, or the rest of it; None if none was asked.
+        url: The mirror that delivered it, or the rest of it, without a password; None if none was asked.
     """
 
     path: Path
@@ -87,8 +89,8 @@ def fetch(
         return _already_there(wanted)
     except (FileNotFoundError, SourceError) as error:
         if is_offline(offline):
-            raise _offline_error(target, error) from error
-    tell = say or (_silent if quiet else progress.say)
+            raise offline_error(target, error) from error
+    tell = progress.teller(say, quiet)
     with atomic.locked(target, lambda: tell(f"waiting for another process that fetches {target.name}")):
         with suppress(FileNotFoundError, SourceError):
             return _already_there(wanted)
@@ -134,6 +136,8 @@ class _Wanted:
         """Raise SourceError or FormatError if a file is not the wanted one."""
         if self.size not in {None, found.size}:
             raise SourceError(f"it has {found.size} bytes instead of {self.size}", where=path)
+        if found.size > self.limit:
+            raise SourceError(f"it has {found.size} bytes, more than the limit of {self.limit}", where=path)
         digests = found.digests()
         for name, expected in self.hashes.items():
             if digests[name] != expected:
@@ -150,10 +154,6 @@ def _normal(hashes: Mapping[str, str]) -> dict[str, str]:
         if name not in hashlib.algorithms_guaranteed or name.startswith("shake"):
             raise ParameterError("there is no such hash", where="hashes", expected="md5 or sha256", got=name)
     return {name: digits.strip().lower() for name, digits in hashes.items()}
-
-
-def _silent(message: str) -> None:
-    """Say nothing."""
 
 
 def _already_there(wanted: _Wanted) -> Fetched:
@@ -175,7 +175,8 @@ def _already_there(wanted: _Wanted) -> Fetched:
     return wanted.fetched(found, None, already_there=True)
 
 
-def _offline_error(target: Path, error: Exception) -> SourceUnavailableError:
+def offline_error(target: Path, error: Exception | None = None) -> SourceUnavailableError:
+    """Return what to raise if a file is missing, or wrong, and connections are forbidden."""
     return SourceUnavailableError(
         f"{target.name} is not there, and no connection is to be made",
         where=target,
@@ -194,16 +195,16 @@ def _from_mirrors(urls: Sequence[str], wanted: _Wanted, quiet: bool, say: Callab
             mirror = _Mirror(url, session, partial, wanted, quiet, say)
             try:
                 mirror.deliver()
-                return wanted.fetched(partial, url)
+                return wanted.fetched(partial, without_password(url))
             except RefusalError as error:
-                reasons.append(f"{_public(url)}: {error.what}")
+                reasons.append(f"{without_password(url)}: {error.what}")
         raise SourceUnavailableError(
             f"{wanted.target.name} could not be downloaded",
             where=wanted.target,
             got="\n            ".join(reasons),
             hint=f"try again: the {partial.size} bytes that came are kept"
             if partial.size
-            else "check the connection and try again, or name another mirror by --mirror URL",
+            else "check the connection and try again later, or name another mirror",
         )
 
 
@@ -217,15 +218,6 @@ def _completes(partial: HashedFile, wanted: _Wanted) -> bool:
         partial.clear()
         return False
     return True
-
-
-def _public(url: str) -> str:
-    """Return an address without a password that may be in it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 @dataclass(frozen=True)

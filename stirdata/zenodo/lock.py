@@ -14,7 +14,7 @@ from typing import Any
 
 from stirdata import atomic
 from stirdata.errors import LockError
-from stirdata.zenodo_record import LARGEST_FILE, Record, RecordFile, name_problem
+from stirdata.zenodo.record import LARGEST_FILE, Record, RecordFile, name_problem
 
 NAME = "stir-zenodo.lock.json"
 SCHEMA = "stirdata/zenodo-lock/1"
@@ -79,8 +79,10 @@ def read(path: Path) -> Lock | None:
     """
     try:
         content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise _damaged(path, "a file that can be read", error.strerror) from error
     except (ValueError, RecursionError) as error:
         raise _damaged(path, "JSON", error) from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
@@ -99,7 +101,8 @@ def _file(name: str, entry: Any, path: Path) -> LockedFile:
     size, url = entry["size"], entry["url"]
     right = isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= LARGEST_FILE
     for kind, length in _DIGITS.items():
-        right = right and re.fullmatch(f"[0-9a-f]{{{length}}}", str(entry[kind])) is not None
+        digits = entry[kind]
+        right = right and isinstance(digits, str) and bool(re.fullmatch(f"[0-9a-f]{{{length}}}", digits))
     if not right or not isinstance(url, str):
         raise _damaged(path, "a size, hashes and an address", f"something else for {name}")
     return LockedFile(**entry)

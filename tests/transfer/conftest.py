@@ -1,11 +1,11 @@
-"""Fixtures of the tests of transfers, which name this module as a plugin."""
+"""Fixtures of the tests of transfers."""
 
 import pytest
 from fetched import HASHES, LIMIT, SIZE
 from server import Server
 
-from stirdata import backoff
-from stirdata.fetch import fetch
+from stirdata.transfer import backoff
+from stirdata.transfer.fetch import fetch
 
 
 @pytest.fixture

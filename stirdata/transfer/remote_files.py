@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stirdata.fetch import Fetched, fetch
+from stirdata.transfer.fetch import Fetched, fetch
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class RemoteFile:
     size: int
     check: Callable[[Path], None]
 
+    @property
+    def limit(self) -> int:
+        """Return the most bytes that a copy may have."""
+        return 2 * self.size
+
     def fetch(
         self,
         folder: Path,
@@ -34,7 +39,7 @@ class RemoteFile:
         quiet: bool = False,
         say: Callable[[str], None] | None = None,
     ) -> Fetched:
-        """Bring the file into a folder; see :func:`stirdata.fetch.fetch`.
+        """Bring the file into a folder; see :func:`stirdata.transfer.fetch.fetch`.
 
         Args:
             folder: Made if it does not exist.
@@ -48,7 +53,7 @@ class RemoteFile:
             [f"{address}{self.name}" for address in (*addresses, *self.mirrors)],
             folder / self.name,
             check=self.check,
-            limit=2 * self.size,
+            limit=self.limit,
             quiet=quiet,
             offline=offline,
             say=say,

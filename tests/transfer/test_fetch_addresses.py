@@ -10,12 +10,10 @@ import pytest
 from fetched import CONTENT, HASHES, LIMIT, OTHER, SIZE, refused
 from server import Reply, Server, redirect
 
-from stirdata import http_replies
-from stirdata.backoff import RefusalError
 from stirdata.errors import SourceError, SourceUnavailableError
-from stirdata.fetch import Fetched, fetch, is_offline
-
-pytest_plugins = ["fetching"]
+from stirdata.transfer import http_replies
+from stirdata.transfer.backoff import RefusalError
+from stirdata.transfer.fetch import Fetched, fetch, is_offline
 
 
 def reason_of(url, target, **options):
@@ -204,6 +202,27 @@ def test_password_is_not_shown(server, target):
     url = server.add("/f", Reply(b"", 404)).replace("http://", "http://user:secret@")
     assert reason_of(url, target) == f"{server.url('/f')}: 404 Not Found"
     assert "Authorization" in server.requests[0].headers
+
+
+def test_password_in_the_address_is_used_and_forgotten(server, target):
+    url = server.add("/f", Reply(CONTENT)).replace("http://", "http://a%40b:secret@")
+    result = fetch([url], target, hashes=HASHES, limit=LIMIT, quiet=True)
+    assert server.requests[0].headers["Authorization"] == "Basic YUBiOnNlY3JldA=="
+    assert result.url == server.url("/f")
+
+
+def test_passwords_of_the_user_are_not_sent_unasked(server, target, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.add("/there", Reply(CONTENT))
+    fetch([server.add("/f", redirect("/there"))], target, hashes=HASHES, limit=LIMIT, quiet=True)
+    assert len(server.requests) == 2
+    assert not any("Authorization" in request.headers for request in server.requests)
+
+
+def test_what_a_server_says_cannot_steer_the_terminal(get):
+    (reason,) = refused(get, [redirect("data:\x1b]0;evil\x07")])
+    assert reason == "neither an http nor an https address: data:?]0;evil?"
 
 
 def test_proxy_of_the_environment_is_used(server, target, monkeypatch):

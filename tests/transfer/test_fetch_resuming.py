@@ -7,10 +7,9 @@ import pytest
 from fetched import CHECKED, CONTENT, HASHES, OTHER, SIZE, ranges, refused
 from server import Reply, page
 
-from stirdata import backoff, fetch, http_replies, progress
-from stirdata.errors import SourceError
-
-pytest_plugins = ["fetching"]
+from stirdata import progress
+from stirdata.errors import SourceError, TargetError
+from stirdata.transfer import backoff, fetch, http_replies
 
 HALF = 2 << 16  # whole pieces of what urllib3 before 2 reads at once: there the rest of one is lost
 REST = f"bytes={HALF}-"
@@ -65,6 +64,12 @@ def test_chunks_that_end_early(get, server, target):
     get([Reply(CONTENT, cut=HALF, chunked=True), Reply(CONTENT, chunked=True)], size=None)
     assert target.read_bytes() == CONTENT
     assert ranges(server) == [None, REST]
+
+
+def test_connection_that_breaks_behind_the_last_byte(get, server, target, waits):
+    get([Reply(CONTENT, chunked=True, cut=SIZE)])
+    assert (ranges(server), waits) == ([None], [1])
+    assert target.read_bytes() == CONTENT
 
 
 def test_without_any_proof_nothing_is_joined(get, server, target, partial):
@@ -275,6 +280,26 @@ def test_what_somebody_planted_is_not_written_to(get, server, target, partial, h
     assert ranges(server) == [None]
     assert content_of(tmp_path) == {"cache": None, "cache/file.gz": CONTENT, "victim": b"precious"}
     assert not target.is_symlink()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_what_is_planted_between_look_and_opening_is_not_written_to(
+    get, server, partial, tmp_path, monkeypatch, content_of
+):
+    victim, opened = tmp_path / "victim", os.open
+    victim.write_bytes(b"precious")
+
+    def plant_and_open(path, *arguments):
+        if path == partial:
+            os.link(victim, partial)
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(os, "open", plant_and_open)
+    with pytest.raises(TargetError, match="somebody else has just put a file") as caught:
+        get([Reply(CONTENT)])
+    assert caught.value.hint == "choose a folder that only you may write to"
+    assert victim.read_bytes() == b"precious"
+    assert server.requests == []
 
 
 def test_file_and_folder_have_the_rights_that_the_user_wants(server, tmp_path):

@@ -14,8 +14,10 @@ ATTEMPTS_UNREACHED = 2  # while nobody has answered yet: somebody without a netw
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds; doubled every time
 LONGEST_TOLD_WAIT = 120.0  # seconds, whatever a server asks for
 LONGEST_WAIT_IN_ALL = 600.0  # seconds, per mirror
+LOWEST_SPEED, UNHURRIED = 100.0, 10.0  # bytes per second, which count after so many seconds of an attempt
 
 _sleep = time.sleep
+_clock = time.monotonic
 _jitter = random.Random().uniform  # clients that failed at the same time must not come back at the same time
 
 Result = TypeVar("Result")
@@ -49,8 +51,8 @@ def persist(
 
     Args:
         attempt: Raises PassingError if it is to be made again; any other error ends it.
-        progress: How far the attempts have come; one that comes farther than all before sets the count of
-            failures back.
+        progress: How far the attempts have come, in bytes; one that comes farther than all before, and not
+            at a crawl, sets the count of failures back.
         say: Told what failed and how long the pause is.
 
     Raises:
@@ -59,10 +61,11 @@ def persist(
     count, patience = 0, _Patience(progress())
     while True:
         count += 1
+        started = _clock()
         try:
             return attempt()
         except PassingError as error:
-            seconds = patience.wait_after(error, progress())
+            seconds = patience.wait_after(error, progress(), _clock() - started)
             if seconds is None:
                 raise RefusalError(error.what + (f" ({count} attempts)" if count > 1 else "")) from error
             say(f"{error.what}; trying again in {seconds:.0f} s")
@@ -78,9 +81,10 @@ class _Patience:
         self._waited = 0.0
         self._reached = False
 
-    def wait_after(self, error: PassingError, progress: int) -> float | None:
-        """Return the seconds to wait after a failure, None if it was one too many."""
-        self._failures = 1 if progress > self._farthest else self._failures + 1
+    def wait_after(self, error: PassingError, progress: int, lasted: float) -> float | None:
+        """Return the seconds to wait after an attempt that lasted so long, None if it was one too many."""
+        least = LOWEST_SPEED * max(0.0, lasted - UNHURRIED)
+        self._failures = 1 if progress - self._farthest > least else self._failures + 1
         self._farthest = max(self._farthest, progress)
         self._reached = self._reached or error.reached
         seconds = _seconds(self._failures, error.told)

@@ -1,0 +1,1 @@
+"""Bringing files from the network, each byte proven."""

@@ -1,0 +1,1 @@
+"""What records of Zenodo say, and the lock file that keeps it."""
