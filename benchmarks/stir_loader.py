@@ -57,7 +57,7 @@ def ours(path: Path) -> tuple[Any, Any]:
 def from_memory(path: Path) -> Callable[[], tuple[Any, Any]]:
     """Return what gathers and converts the selection that it holds as uint8."""
     dataset = STIRDataset(path)
-    stored = dataset.images("train", SCALES)
+    stored = dataset.stored(dataset.select("train", SCALES))
     labels = dataset.select("train", SCALES).gather(dataset.labels).astype(np.int64)
 
     def gather() -> tuple[Any, Any]:
@@ -133,7 +133,7 @@ def report_bandwidth(h5: Path) -> None:
         print("GPU: none here, not measured")
         return
     dataset = STIRDataset(h5)
-    locked = torch.from_numpy(dataset.images("train")).pin_memory()
+    locked = torch.from_numpy(dataset.stored(dataset.select("train"))).pin_memory()
 
     def copied() -> None:
         locked.to("cuda", non_blocking=True)

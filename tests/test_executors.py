@@ -1,15 +1,17 @@
 """Where work runs: order, errors, bounded memory, and no rest of work after a failure."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from stirdata.errors import FormatError
-from stirdata.executors import InProcess, available_cores, map_ordered, processes, threads
+from stirdata.executors import InProcess, available_cores, map_ordered, processes, shutting_down, threads
 
 
 def square(number):
@@ -98,6 +100,40 @@ def test_nothing_runs_any_more_when_the_failure_arrives():
         assert 1 in known
         time.sleep(0.3)
     assert finished == known
+
+
+def test_what_still_runs_is_told_to_stop_before_it_is_waited_for():
+    stopping = threading.Event()
+
+    def work(number):
+        assert number or stopping.wait(30)
+        return number
+
+    with threads(2) as executor:
+        results = map_ordered(executor, work, [1, 0], ahead=3, stop=stopping.set)
+        assert next(results) == 1
+        results.close()
+    assert stopping.is_set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the test needs POSIX signals")
+def test_interrupt_during_the_last_wait_takes_effect_after_it():
+    done, waiting = [], threading.Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, *arguments, **options):
+            waiting.set()
+            super().shutdown(*arguments, **options)
+
+    def work():
+        waiting.wait(30)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+        done.append(True)
+
+    with pytest.raises(KeyboardInterrupt), shutting_down(Pool(1)) as executor:
+        executor.submit(work)
+    assert done == [True]
 
 
 def test_processes_are_others_and_bring_errors_home_whole():

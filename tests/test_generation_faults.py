@@ -343,3 +343,27 @@ def test_decompression_bomb_takes_bounded_memory(small_process, fake_mnist, opti
     assert "the IDX file is longer than its header says" in ran.err
     assert int(ran.lines[-1]) < 300_000
     assert content_of(tmp_path) == {}
+
+
+SLOW_WRITING = """
+    import time
+    from stirdata.storage import png_tree
+    write, png_tree._BATCH = png_tree._write_batch, 3
+    png_tree._write_batch = lambda *batch: (time.sleep(0.3), write(*batch))
+"""
+
+
+def test_interrupt_stops_all_seeds_that_are_under_way(small_process, fake_mnist, tmp_path, content_of):
+    """Seeds run in threads, which no signal reaches; each would take 7 seconds here."""
+    out = tmp_path / "out"
+    source = ("--source-dir", fake_mnist.folder, "--workers", 2, "--out", out)
+    arguments = ("generate", "mnist-scale", "--seeds", "8-11", "--format", "png", *source)
+    with small_process.start(*arguments, before=SLOW_WRITING) as process:
+        wait_for(tmp_path, ".*.partial", process)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        _, err = process.communicate(timeout=60)
+    assert time.monotonic() - started < 5
+    assert process.returncode == 130
+    assert "stirdata: interrupted" in err
+    assert content_of(tmp_path) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from pathlib import Path
 from typing import Any
 
 from stirdata.errors import ParameterError
@@ -35,6 +36,16 @@ def checked_integer(name: str, value: Any, least: int) -> int:
             got=repr(value),
         )
     return number
+
+
+def checked_path(name: str, value: Any) -> Path:
+    """Return an argument as a path, or raise ParameterError if it cannot be one."""
+    try:
+        return Path(value)
+    except TypeError as error:
+        raise ParameterError(
+            f"{name} is no path", where=name, expected="a file or folder", got=repr(value)
+        ) from error
 
 
 def checked_flag(name: str, value: Any) -> bool:

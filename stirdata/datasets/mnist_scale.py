@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata.datasets.arguments import checked_flag, checked_function
+from stirdata.datasets.arguments import checked_flag, checked_function, checked_path
 from stirdata.datasets.augment import DoubledPixels, ScaleAugment
 from stirdata.datasets.batches import Batches
 from stirdata.datasets.families import expecting
+from stirdata.datasets.locating import Wanted, locate
 from stirdata.datasets.tensors import checked_device, doubled, to_float
 from stirdata.datasets.views import MNISTScaleView
-from stirdata.downloads import mnist_scale
 from stirdata.errors import MissingFileError, ParameterError
 from stirdata.executors import threads
-from stirdata.manifest import FILE_SUFFIX, manifest_path
 from stirdata.manifest import load as load_manifest
+from stirdata.manifest import manifest_path
 from stirdata.sources.digits import CLASS_NAMES
 from stirdata.storage import mnist_scale as storage
 from stirdata.storage import png_tree
@@ -31,7 +30,6 @@ MEAN = 0.0607
 STD = 0.2161
 """Of the training images in [0, 1]. Source: the training scripts published with arXiv 1910.11093."""
 
-_FILE_SUFFIXES = {".h5", ".npz"}
 _READING_THREADS = 16  # PNG files are read while the disk is waited for, so more than cores
 
 
@@ -44,14 +42,15 @@ class MNISTScale:
     Args:
         path_or_root: A .h5 or .npz file; the folder of a PNG tree (also one that the original script
             made); or a folder that holds ``MNIST_scale/seed_<seed>/…``, or that ``MNIST_scale`` folder.
-        seed: Which realization, below a folder of several.
-        min_scale: Smallest scale factor of the realization, below a folder of several.
-        max_scale: Largest scale factor of the realization, below a folder of several.
+        seed: Which realization, below a folder of several; None for 0.
+        min_scale: Smallest scale factor of the realization, below a folder of several; None for 0.3.
+        max_scale: Largest scale factor of the realization, below a folder of several; None for 1.0.
         download: Make a realization that is missing below a folder: MNIST is fetched into the cache, and
             what is made of it is written below the folder; see :func:`stirdata.downloads.mnist_scale`.
 
     Raises:
         MissingFileError: There is no such realization.
+        ParameterError: The file named is of another seed or of other scales than those given.
         FormatError: The file is of no known kind.
         SourceUnavailableError: MNIST is neither in the cache nor can it be downloaded.
 
@@ -66,14 +65,16 @@ class MNISTScale:
     def __init__(
         self,
         path_or_root: str | os.PathLike[str],
-        seed: int = 0,
-        min_scale: float = 0.3,
-        max_scale: float = 1.0,
+        seed: int | None = None,
+        min_scale: float | None = None,
+        max_scale: float | None = None,
         *,
         download: bool = False,
     ) -> None:
-        locate = _locate_or_make if download else _locate
-        self.path = locate(Path(path_or_root), seed, min_scale, max_scale)
+        named, wanted = checked_path("path_or_root", path_or_root), Wanted(seed, min_scale, max_scale)
+        self.path = locate(named, wanted, download=download)
+        if self.path == named and any(value is not None for value in wanted):
+            wanted.check(self.path, self.metadata)
         self._form = storage.format_of(self.path)
         self._arrays: dict[str, NDArray[Any]] = {}
         self._check()
@@ -303,50 +304,6 @@ class MNISTScale:
         self._arrays = known
         if key not in self._arrays:
             raise storage.no_scales(self.path, [key])
-
-
-def _locate(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:
-    """Return the file or folder of a realization that a path names directly or by a root."""
-    if not path.exists():
-        raise MissingFileError(
-            "there is no such file or folder",
-            where=path,
-            hint=f"stirdata generate mnist-scale --seed {seed} --out DIR makes it",
-        )
-    if path.is_file() or png_tree.looks_like_tree(path):
-        return path
-    root = _root(path)
-    candidates = [storage.target_path(root, seed, min_scale, max_scale, form) for form in storage.FORMATS]
-    for candidate in candidates:
-        if candidate.exists():
-            return candidate
-    raise MissingFileError(
-        "there is no such realization of MNIST-scale",
-        where=path,
-        expected=" or ".join(str(candidate) for candidate in candidates),
-        got=_realizations_below(root),
-        hint=f"stirdata generate mnist-scale --seed {seed} --min-scale {min_scale} --max-scale {max_scale} "
-        f"--out {root} makes it",
-    )
-
-
-def _locate_or_make(path: Path, seed: int, min_scale: float, max_scale: float) -> Path:
-    try:
-        return _locate(path, seed, min_scale, max_scale)
-    except MissingFileError:
-        if path.suffix in _FILE_SUFFIXES:  # a file is meant, not the folder of several
-            raise
-        return mnist_scale(_root(path), seed, min_scale, max_scale)
-
-
-def _root(path: Path) -> Path:
-    return path.resolve().parent if path.resolve().name == "MNIST_scale" else path
-
-
-def _realizations_below(root: Path) -> str:
-    found = sorted((root / "MNIST_scale").glob("seed_*/scale_*"))
-    names = [f"{path.parent.name}/{path.name}" for path in found if not path.name.endswith(FILE_SUFFIX)]
-    return ", ".join(names) or "no realization at all"
 
 
 def _checked_split(split: str) -> str:

@@ -91,10 +91,23 @@ class Scenario:
             FormatError: The file is damaged.
             NotEnoughMemoryError: The images do not fit into the memory of the device.
         """
+        _check_dataset(dataset)
         return Selections(
             dataset.to_torch("train", self.train, shuffle, device, **options),
             dataset.to_torch("valid", self.valid, False, device, **options),
             dataset.to_torch("test", self.test, False, device, **options),
+        )
+
+
+def _check_dataset(dataset: object) -> None:
+    from stirdata.datasets.stir import STIRDataset
+
+    if not isinstance(dataset, STIRDataset):
+        raise ParameterError(
+            "a scenario selects from a STIR set",
+            where="dataset",
+            expected="stirdata.STIRDataset(path)",
+            got=repr(dataset),
         )
 
 

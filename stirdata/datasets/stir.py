@@ -233,9 +233,21 @@ class STIRDataset(OpenedSet):
 
         return STIRView(self, self.select(split, scales), transform, target_transform, latents)
 
-    def images(self, split: str = "train", scales: Scales = ALL_SCALES) -> NDArray[np.uint8]:
-        """Return images as they are stored, in order: uint8 (N, 64, 64), or (N, 64, 64, 3) of colour."""
-        return self.stored(self.select(split, scales))
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """All images: uint8 (sets, scales, n, m, 64, 64), of colour (…, 64, 64, 3), read-only.
+
+        They are read anew every time; :meth:`stored` and :meth:`to_torch` read only what is asked for.
+        """
+        import numpy as np
+
+        frame = self._file.frame
+        sets, scales, *others = frame.shape
+        images = np.empty((sets, scales, int(np.prod(others)), *frame.image_shape), np.uint8)
+        for split, out in enumerate(images):
+            self._file.read(split, range(scales), out)
+        images.flags.writeable = False
+        return images.reshape(frame.shape + frame.image_shape)
 
     def stored(self, selection: Selection) -> NDArray[np.uint8]:
         """Return the images of a selection as they are stored, in order, even of a shuffled one."""

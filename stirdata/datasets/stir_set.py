@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.datasets import one_hot
+from stirdata.datasets.arguments import checked_path
 from stirdata.datasets.families import expecting
 from stirdata.datasets.selection import ALL_SCALES, Scales, Selection, select
 from stirdata.downloads import stir_file
@@ -37,7 +38,8 @@ class OpenedSet:
     """
 
     def __init__(self, path: str | os.PathLike[str] = "emoji.npz", *, download: bool = False) -> None:
-        self.path = stir_file(path) if download else Path(path)
+        named = checked_path("path", path)
+        self.path = stir_file(named) if download else named
         # Absolute, since images are read later, perhaps after the working directory has changed.
         self._file: StirFile = _opened(self.path.absolute())
         self.metadata: dict[str, str] = dict(self._file.metadata)

@@ -45,6 +45,7 @@ def test_version(stirdata):
     [
         ([], "Usage: stirdata"),
         (["nothing"], "No such command 'nothing'"),
+        (["generat"], "Did you mean generate?"),
         (["generate"], "Usage: stirdata generate"),
         (["generate", "nothing"], "No such command 'nothing'"),
         ([*GENERATE, "--nothing"], "No such option"),

@@ -278,3 +278,21 @@ def test_unknown_devices_are_refused(tmp_path: Path, small_realization: Arrays) 
     with pytest.raises(ParameterError, match="device is not available") as error:
         loaded(tmp_path, "h5", small_realization).to_torch("train", device="cuda:99")
     assert (error.value.where, error.value.got) == ("device", "cuda:99")
+
+
+@every_format
+def test_a_file_of_another_realization_than_asked_for_is_refused(
+    form: str, tmp_path: Path, small_realization: Arrays
+) -> None:
+    path = save_below(tmp_path, form, small_realization)
+    assert MNISTScale(path, seed=7, min_scale=0.3).metadata["seed"] == 7
+    for wanted in ({"seed": 2}, {"min_scale": 0.5}, {"max_scale": 2.0}):  # type: dict[str, Any]
+        with pytest.raises(ParameterError, match="another realization") as caught:
+            MNISTScale(path, **wanted)
+        ((key, value),) = wanted.items()
+        assert caught.value.expected == f"{key} {value}"
+
+
+def test_something_else_than_a_path_is_refused() -> None:
+    with pytest.raises(ParameterError, match="no path"):
+        MNISTScale(None)  # type: ignore[arg-type]

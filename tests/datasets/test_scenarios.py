@@ -99,6 +99,11 @@ def test_a_scenario_needs_scales(part: str, scales: Any) -> None:
     assert (error.value.where, error.value.got) == (part, repr(scales))
 
 
+def test_only_stir_sets_are_selected_from() -> None:
+    with pytest.raises(ParameterError, match="selects from a STIR set"):
+        scenarios.small2large("mnist.npz")  # type: ignore[arg-type]
+
+
 def test_scales_that_the_set_lacks(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="no images of this scale"):
         scenarios.small2large(STIRDataset(small_file(tmp_path)))

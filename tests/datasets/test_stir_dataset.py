@@ -207,11 +207,19 @@ def test_mean_and_deviation_are_those_of_the_pixels(name: str, files: dict[str, 
     assert torch.allclose(images.std(dim=(0, 2, 3), unbiased=False), torch.ones(1).double(), atol=1e-6)
 
 
+def test_something_else_than_a_path_is_refused() -> None:
+    with pytest.raises(ParameterError, match="no path"):
+        STIRDataset(None)  # type: ignore[arg-type]
+
+
 def test_stored_images_are_those_of_the_file(files: dict[str, Path]) -> None:
     for name in ("grey", "colour"):
         imgs = small_set(small_frame(**FRAMES[name])).imgs
-        found = STIRDataset(files[name]).images("test", (3, 12))
+        dataset = STIRDataset(files[name])
+        found = dataset.stored(dataset.select("test", (3, 12)))
         assert_same([found], [imgs[2][[2, 0]].reshape(-1, *imgs.shape[4:])])
+        assert_same([dataset.images], [imgs])
+        assert not dataset.images.flags.writeable
 
 
 def test_the_result_is_a_tensor_dataset_and_unpacks(files: dict[str, Path]) -> None:

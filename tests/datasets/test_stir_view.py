@@ -78,7 +78,7 @@ def test_iteration_ends_and_indices_count_from_both_ends(dataset: STIRDataset) -
 
 
 def test_transforms_get_pillow_images_and_integers(dataset: STIRDataset) -> None:
-    stored = dataset.images("valid", SCALES)
+    stored = dataset.stored(dataset.select("valid", SCALES))
     mode = {1: "L", 3: "RGB"}[dataset.num_channels]
     view = dataset.view("valid", SCALES, lambda image: image, lambda label: (label, "x"))
     for at, (image, target) in enumerate(view):
@@ -92,7 +92,7 @@ def test_transforms_get_pillow_images_and_integers(dataset: STIRDataset) -> None
 def test_one_transform_leaves_the_other_half_alone(dataset: STIRDataset) -> None:
     plain = dataset.view("valid")[5]
     image, target = dataset.view("valid", transform=pixels_of)[5]
-    assert (image, target) == (dataset.images("valid")[5].tobytes(), plain[1])
+    assert (image, target) == (dataset.stored(dataset.select("valid"))[5].tobytes(), plain[1])
     image, target = dataset.view("valid", target_transform=operator.neg)[5]
     assert torch.equal(image, plain[0])
     assert target == -plain[1]
