@@ -30,6 +30,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 AnyExecutor = TypeVar("AnyExecutor", bound=Executor)
 
+_HEARTBEAT = 0.3
+"""Seconds to wait without looking up: a signal that comes just before a wait is noticed only after it."""
+
 DASK_TIMEOUT = 30.0
 """Seconds to wait for a scheduler to answer."""
 
@@ -196,6 +199,8 @@ def map_ordered(
 
 def _result(future: Future[Result]) -> Result:
     """Return a result; tell the death of a worker from an error in its work."""
+    while not future.done():
+        wait([future], _HEARTBEAT)
     try:
         return future.result()
     except StirdataError:

@@ -39,5 +39,7 @@ def test_the_tour_runs(tmp_path, monkeypatch):
 
 def test_the_first_command_makes_a_realization_and_the_second_runs_the_tests():
     first, second = re.findall(r"^```sh\n(.*?)\n```$", README.read_text(encoding="utf-8"), re.M | re.S)[:2]
-    assert "pip install -c constraints.txt -e ." in first and "generate mnist-scale --source synthetic" in first
+    assert (
+        "pip install -c constraints.txt -e ." in first and "generate mnist-scale --source synthetic" in first
+    )
     assert "pip install -c constraints.txt" in second and second.endswith("-m pytest")
