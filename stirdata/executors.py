@@ -44,6 +44,14 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def busy() -> bool:
+    """Tell whether more than twice as many programs want to compute as there are cores.
+
+    That is the average of the last minute; where the system does not tell it, no.
+    """
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > 2 * available_cores()
+
+
 class InProcess(Executor):
     """An executor that does the work at once, where it is called."""
 

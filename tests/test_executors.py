@@ -11,7 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from stirdata.errors import FormatError
-from stirdata.executors import InProcess, available_cores, map_ordered, processes, shutting_down, threads
+from stirdata.executors import (
+    InProcess,
+    available_cores,
+    busy,
+    map_ordered,
+    processes,
+    shutting_down,
+    threads,
+)
 
 
 def square(number):
@@ -168,3 +176,14 @@ def test_processes_end_when_their_parent_is_killed(tmp_path):
         parent.kill()
         # The output ends when the last of the processes that share it has ended.
         assert parent.communicate(timeout=30) == ("", None)
+
+
+@pytest.mark.parametrize(("load", "expected"), [(0.0, False), (2.0, False), (2.1, True)])
+def test_busy_is_more_than_twice_as_many_programs_as_cores(monkeypatch, load, expected):
+    monkeypatch.setattr(os, "getloadavg", lambda: (load * available_cores(), 0.0, 0.0), raising=False)
+    assert busy() is expected
+
+
+def test_a_machine_that_does_not_tell_is_not_busy(monkeypatch):
+    monkeypatch.delattr(os, "getloadavg", raising=False)
+    assert not busy()

@@ -12,6 +12,7 @@ from stirdata.datasets.epochs import Epochs
 from stirdata.datasets.forms import Form, checked_form
 from stirdata.datasets.tensors import Converter, Level, empty_images
 from stirdata.errors import ParameterError
+from stirdata.executors import busy
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +48,8 @@ class Batches:
     the ranks' batches number k together are the batch number k of a single process with
     ``world_size * batch_size``. The last ``N % world_size`` images of the order are on none: other images in
     each epoch if shuffled.
+
+    On a CPU torch's threads make the batches, or one thread if the machine is busy when an epoch begins.
 
     Args:
         images: uint8, shape (N, channels, height, width), on any device; only read.
@@ -105,17 +108,22 @@ class Batches:
         # value by value; moved back, whole images are copied.
         self._moved = not images.is_contiguous() and images.permute(0, 2, 3, 1).is_contiguous()
         self._rows = images.permute(0, 2, 3, 1) if self._moved else images
-        self._on_cpu = images.device.type == "cpu"
-        # NumPy gathers in this thread alone, see tensors.
-        self._array = self._rows.numpy() if self._on_cpu and self._rows.is_contiguous() else None
         wanted = torch.float32 if dtype is None else dtype
-        self._converter = _converter(images, checked_form(wanted, channels_last, normalize, images.shape[1]))
-        self._at_once = self._converter.images_at_once(images.shape[1:]) if self._converter else len(images)
+        self._form = checked_form(wanted, channels_last, normalize, images.shape[1])
         self._transform = checked_function("transform", transform)
+        self._set_threads(in_one_thread=False)
         self._reuse, self._channels_last = checked_flag("reuse", reuse), bool(channels_last)
         self._buffer: torch.Tensor | None = None
         self._fingerprint: str | None = None
         self._cursor = _Cursor(0)
+
+    def _set_threads(self, *, in_one_thread: bool) -> None:
+        """Let NumPy make the batches in this thread alone, or torch in all that it has; see tensors."""
+        on_cpu = self._images.device.type == "cpu"
+        plain = in_one_thread and on_cpu and self._rows.is_contiguous()
+        self._array = self._rows.numpy() if plain else None
+        self._in_pieces = in_one_thread and on_cpu and self._transform is None
+        self._converter = _converter(self._images.device, self._form, in_one_thread)
 
     @property
     def epoch(self) -> int:
@@ -194,6 +202,7 @@ class Batches:
     def _run(self, cursor: _Cursor) -> Iterator[tuple[torch.Tensor, ...]]:
         import torch
 
+        self._set_threads(in_one_thread=busy())
         members = torch.from_numpy(self._epochs.members(cursor.epoch)).to(self._images.device)
         size = min(self._epochs.batch_size, len(members))
         for chosen in torch.split(members, size)[cursor.position :]:
@@ -205,7 +214,7 @@ class Batches:
 
     def _batch(self, members: torch.Tensor, epoch: int) -> tuple[torch.Tensor, ...]:
         companions = [tensor.index_select(0, members) for tensor in self._companions]
-        if self._transform is None and self._on_cpu and self._converter is not None:
+        if self._in_pieces and self._converter is not None:
             return self._converted_in_pieces(members, self._converter), *companions
         pixels = self._gathered(members)
         if self._transform is not None:
@@ -224,7 +233,7 @@ class Batches:
 
     def _converted_in_pieces(self, members: torch.Tensor, converter: Converter) -> torch.Tensor:
         """Gather and convert a few images after the other, whose bytes are still in the cache."""
-        count, step = members.numel(), self._at_once
+        count, step = members.numel(), converter.images_at_once(self._images.shape[1:])
         target = self._target(count, self._images.shape[1:], converter.dtype)
         if count <= step:
             return converter(self._gathered(members), target)
@@ -257,13 +266,20 @@ def _memory_format(channels_last: bool) -> torch.memory_format:
     return torch.channels_last if channels_last else torch.contiguous_format
 
 
-def _converter(images: torch.Tensor, form: Form) -> Converter | None:
+def _converter(device: torch.device, form: Form, in_one_thread: bool) -> Converter | None:
     """Return what makes floats of pixels, or None if bytes are wanted."""
     import torch
 
     if form.dtype == torch.uint8:
         return None
-    return Converter(images.device, form.mean, form.std, dtype=form.dtype, channels_last=form.channels_last)
+    return Converter(
+        device,
+        form.mean,
+        form.std,
+        dtype=form.dtype,
+        channels_last=form.channels_last,
+        in_one_thread=in_one_thread,
+    )
 
 
 def _fingerprint(images: torch.Tensor, labels: torch.Tensor) -> str:

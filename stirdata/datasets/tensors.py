@@ -15,13 +15,13 @@ Level = float | Sequence[float]
 """In units of [0, 1]: one for all channels, or one per channel."""
 
 _DEVICE_PIECE_PIXELS = 1 << 22
-"""Pixels converted at a time on a GPU, whose float32 values are all the memory that it takes."""
+"""Pixels converted at a time by torch, whose float32 values are all the memory that it takes."""
 
 CPU_PIECE_PIXELS = 1 << 17
-"""Pixels converted at a time on the CPU, by NumPy in the thread that asks for it: they stay in its cache.
+"""Pixels converted at a time by NumPy in the thread that asks for it: they stay in its cache.
 
-torch would divide them among threads, all of which wait for the last one: no faster when all cores are
-free, and ten to a hundred times slower when one of them is not."""
+torch divides them among threads, all of which wait for the last one: up to twice as fast when the cores are
+free, and ten to a hundred times slower when other programs compute on them."""
 
 
 def checked_device(device: Any) -> torch.device:
@@ -82,6 +82,7 @@ class Converter:
         std: Likewise.
         dtype: float32 (also for None), float16 or bfloat16.
         channels_last: Whether results have the memory format ``torch.channels_last``.
+        in_one_thread: On the CPU, whether the thread that asks converts, instead of all that torch has.
     """
 
     def __init__(
@@ -92,14 +93,15 @@ class Converter:
         *,
         dtype: torch.dtype | None = None,
         channels_last: bool = False,
+        in_one_thread: bool = True,
     ) -> None:
         import torch
 
         self.dtype = dtype or torch.float32
         self._channels_last = channels_last
-        self._on_cpu = device.type == "cpu"
-        self._most_pixels = CPU_PIECE_PIXELS if self._on_cpu else _DEVICE_PIECE_PIXELS
-        if self._on_cpu and self.dtype != torch.float32:
+        self._by_numpy = in_one_thread and device.type == "cpu"
+        self._most_pixels = CPU_PIECE_PIXELS if self._by_numpy else _DEVICE_PIECE_PIXELS
+        if self._by_numpy and self.dtype != torch.float32:
             # Less than 32768 are few enough for torch to round them to other types in this thread.
             self._most_pixels = CPU_PIECE_PIXELS // 4 - 1
         self._divisor = _constant(255.0, device)
@@ -113,7 +115,7 @@ class Converter:
         if values is None:
             shape = tuple(images.shape)
             values = empty_images(shape, self.dtype, images.device, channels_last=self._channels_last)
-        convert = self._convert_by_numpy if self._on_cpu else self._convert_by_torch
+        convert = self._convert_by_numpy if self._by_numpy else self._convert_by_torch
         if images.numel() <= self._most_pixels:  # a small batch takes less time than slicing would
             convert(images, values)
             return values

@@ -34,6 +34,12 @@ def piece_pixels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tensors, "CPU_PIECE_PIXELS", request.param)
 
 
+@pytest.fixture(autouse=True, params=[True, False], ids=["busy machine", "calm machine"])
+def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let batches be made in one thread, as on a busy machine, or in all that torch has."""
+    monkeypatch.setattr("stirdata.datasets.batches.busy", lambda: request.param)
+
+
 def some_images(count: int = COUNT, *, channels: int = 1, device: str = "cpu") -> torch.Tensor:
     """Return 6 x 5 pixel noise, another image for every number."""
     noise = np.random.RandomState(count).randint(0, 256, (count, channels, 6, 5))

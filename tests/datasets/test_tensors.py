@@ -86,8 +86,7 @@ def test_conversion_with_the_steps_of_other_devices_gives_the_same(
 ) -> None:
     images = torch.tensor(np.random.RandomState(0).randint(0, 256, (9, 3, 6, 5)).astype(np.uint8))
     here = to_float(images, *levels, dtype=dtype)
-    converter = tensors.Converter(images.device, *levels, dtype=dtype)
-    monkeypatch.setattr(converter, "_on_cpu", False)
+    converter = tensors.Converter(images.device, *levels, dtype=dtype, in_one_thread=False)
     monkeypatch.setattr(converter, "_most_pixels", 200)
     assert torch.equal(converter(images), here)
 
