@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from stirdata.datasets.batches import Batches
+from stirdata.loading.batches import Batches
 
 _PIECE, _SIDE = 500, 64
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks.measure import Run, clock, in_turns, median_seconds, run
 from stirdata import MNISTScale
-from stirdata.recipes.mnist_scale import generate
+from stirdata.families.mnist_scale.recipe import generate
 from stirdata.sources import mnist
 
 BOUNDS = {"h5": 6.0, "png": 1.8}

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from stirdata.datasets.mnist_scale import MEAN, STD
+from stirdata.families.mnist_scale.loader import MEAN, STD
 
 
 class ImageFolder(Dataset[tuple[torch.Tensor, int]]):

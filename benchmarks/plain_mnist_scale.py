@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stirdata.recipes.mnist_scale import DRAW_ORDER, draw_plan
+from stirdata.families.mnist_scale.recipe import DRAW_ORDER, draw_plan
 
 
 def read(folder: Path, kind: str, offset: int) -> NDArray[np.uint8]:

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stirdata.executors import available_cores, processes
-from stirdata.recipes import stir_aerial, stir_trafficsign
-from stirdata.recipes.stir import SCALES, metadata
-from stirdata.recipes.stir_crops import PictureTask, Plan, cut, render
+from stirdata.families.stir import aerial as stir_aerial
+from stirdata.families.stir import trafficsign as stir_trafficsign
+from stirdata.families.stir.axes import SCALES, metadata
+from stirdata.families.stir.crops import PictureTask, Plan, cut, render
 from stirdata.sources import dota, mapillary
 from stirdata.sources.archives import Member, members
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import cairosvg
 
-from stirdata.recipes.stir import SCALES
+from stirdata.families.stir.axes import SCALES
 from stirdata.sources import fontawesome
 from stirdata.stir_generation import generate_stir
 from stirdata.stir_sets import StirRequest, emoji_job

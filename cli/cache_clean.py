@@ -23,7 +23,7 @@ def command(names: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """
     from stirdata.cache import cache_folder
     from stirdata.cache_contents import cleanable, remove
-    from stirdata.sizes import size_in_words
+    from stirdata.progress import size_in_words
 
     entries = cleanable(names)
     size = size_in_words(sum(entry.size for entry in entries))

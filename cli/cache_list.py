@@ -27,7 +27,7 @@ def command(as_json: bool) -> None:
 
 def show(folder: Path, entries: Sequence[Entry], *, as_json: bool) -> None:
     """Print the files of the cache, and their sizes in sum."""
-    from stirdata.sizes import size_in_words
+    from stirdata.progress import size_in_words
 
     total = sum(entry.size for entry in entries)
     if as_json:

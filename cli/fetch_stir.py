@@ -30,7 +30,7 @@ def command(zenodo: bool, only: str | None, as_json: bool, quiet: bool, **parame
     From then on the lock file decides: a record that says something else is an error. The last lines
     printed are the paths.
     """
-    from stirdata.pinned import pinned
+    from stirdata.manifest import pinned
     from stirdata.stir_download import PublishedRequest, fetch_published
 
     if not zenodo:

@@ -62,7 +62,7 @@ def command(
 
     SVG files need the extra: pip install 'stirdata[emoji]', and the cairo library.
     """
-    from stirdata.recipes.stir_custom import CustomOptions
+    from stirdata.families.stir.custom import CustomOptions
     from stirdata.stir_sets import CustomAbout, StirRequest, custom_job
 
     count = options.worker_count(workers)

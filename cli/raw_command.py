@@ -11,7 +11,7 @@ from . import fetch_options
 
 def run(source: str, *, as_json: bool, quiet: bool, **parameters: Any) -> None:
     """Fetch raw material and print its files."""
-    from stirdata.pinned import pinned
+    from stirdata.manifest import pinned
     from stirdata.raw_download import RawRequest, fetch_raw
 
     facts, files = pinned(source), []

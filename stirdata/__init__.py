@@ -8,21 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stirdata.datasets import scenarios as scenarios
-    from stirdata.datasets.augment import ScaleAugment as ScaleAugment
-    from stirdata.datasets.mnist_scale import MNISTScale as MNISTScale
-    from stirdata.datasets.stir import STIRDataset as STIRDataset
     from stirdata.errors import StirdataError as StirdataError
+    from stirdata.families.mnist_scale.loader import MNISTScale as MNISTScale
+    from stirdata.families.stir import scenarios
+    from stirdata.families.stir.loader import STIRDataset as STIRDataset
+    from stirdata.loading.augment import ScaleAugment as ScaleAugment
 
 __version__ = "0.1.0"
 
 _HOME_OF_NAME = {
-    "MNISTScale": "stirdata.datasets.mnist_scale",
-    "STIRDataset": "stirdata.datasets.stir",
-    "ScaleAugment": "stirdata.datasets.augment",
+    "MNISTScale": "stirdata.families.mnist_scale.loader",
+    "STIRDataset": "stirdata.families.stir.loader",
+    "ScaleAugment": "stirdata.loading.augment",
     "StirdataError": "stirdata.errors",
 }
-_HOME_OF_MODULE = {"scenarios": "stirdata.datasets.scenarios"}
+_HOME_OF_MODULE = {"scenarios": "stirdata.families.stir.scenarios"}
 
 __all__ = ["MNISTScale", "STIRDataset", "ScaleAugment", "StirdataError", "__version__", "scenarios"]
 

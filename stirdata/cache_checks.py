@@ -11,8 +11,8 @@ from stirdata.errors import LockError, ManifestError, MissingFileError, Stirdata
 from stirdata.manifest import FILE_SUFFIX, SUMS_NAME, FileEntry, load
 from stirdata.raw_download import SOURCES
 from stirdata.sources import synthetic_cache
-from stirdata.zenodo import lock as zenodo_lock
-from stirdata.zenodo.lock import LockedFile
+from stirdata.transfer import zenodo_lock
+from stirdata.transfer.zenodo_lock import LockedFile
 
 OK = "ok"
 _UNPROVEN = "not proven: "

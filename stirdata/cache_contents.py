@@ -22,7 +22,7 @@ from stirdata.manifest import FILE_SUFFIX, SUMS_NAME
 from stirdata.raw_download import SOURCES
 from stirdata.sources import synthetic_cache
 from stirdata.stir_download import FOLDER, file_name, set_names
-from stirdata.zenodo import lock as zenodo_lock
+from stirdata.transfer import zenodo_lock
 
 GROUPS = ("stir", *SOURCES, "synthetic")
 """What can be cleaned by name."""

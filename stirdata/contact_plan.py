@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stirdata.errors import ParameterError
+from stirdata.families.stir.axes import SETS
 from stirdata.imaging.sheet import Arrangement, Boxes
-from stirdata.recipes.stir import SETS
 from stirdata.sources.digits import CLASS_NAMES
 
 if TYPE_CHECKING:

@@ -119,7 +119,7 @@ def _plan(source: Path, choice: Choice) -> Plan:
 
 
 def _digits_in_file(path: Path, split: str) -> Digits:
-    from stirdata.datasets.mnist_scale import MNISTScale
+    from stirdata.families.mnist_scale.loader import MNISTScale
 
     dataset = MNISTScale(path)
     return Digits(

@@ -19,7 +19,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
@@ -167,6 +167,71 @@ def _dask_client(address: str, timeout: float) -> Any:
             expected="the address of a running scheduler, such as tcp://host:8786",
             got=error,
         ) from error
+
+
+class Workers:
+    """Where the work of a command runs: threads and processes of this machine, or a Dask cluster.
+
+    Nothing is started before it is needed, and what was started ends with the context.
+
+    Args:
+        count: Threads and processes to use.
+        dask: Address of a Dask scheduler, to work there instead of in processes of this machine.
+
+    Example:
+        >>> with Workers(2) as workers:
+        ...     list(map_ordered(workers.threads(), abs, [-1, 2]))
+        [1, 2]
+    """
+
+    def __init__(self, count: int = 1, dask: str | None = None) -> None:
+        self.count = count
+        self.dask = dask
+        self._started: dict[str, Executor] = {}
+        self._cluster_slots = 0
+        self._stack = ExitStack()
+        self._starting = threading.Lock()
+
+    def __enter__(self) -> Workers:
+        self._stack.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._started.clear()
+        self._stack.__exit__(*error)
+
+    @property
+    def slots(self) -> int:
+        """How many tasks :meth:`processes` does at a time."""
+        if self.dask is None:
+            return self.count
+        self.processes()
+        return self._cluster_slots
+
+    def threads(self) -> Executor:
+        """Return an executor on threads of this machine, for work that releases the interpreter's lock."""
+        return self._executor("threads", lambda: self._stack.enter_context(threads(self.count)))
+
+    def processes(self) -> Executor:
+        """Return an executor on fresh processes, or on the cluster; all that travels there is pickled.
+
+        Raises:
+            MissingLibraryError: The extra ``dask`` is needed and not installed.
+            WorkersUnavailableError: The scheduler does not answer, or has no workers.
+        """
+        return self._executor("processes", self._start_processes)
+
+    def _executor(self, kind: str, start: Callable[[], Executor]) -> Executor:
+        with self._starting:
+            if kind not in self._started:
+                self._started[kind] = start()
+            return self._started[kind]
+
+    def _start_processes(self) -> Executor:
+        if self.dask is None:
+            return self._stack.enter_context(processes(self.count))
+        executor, self._cluster_slots = self._stack.enter_context(dask_cluster(self.dask))
+        return executor
 
 
 def map_ordered(

@@ -8,12 +8,12 @@ from typing import Any
 
 from stirdata.cache import cache_folder
 from stirdata.errors import LockError
-from stirdata.pinned import pinned
+from stirdata.manifest import pinned
+from stirdata.progress import size_in_words
 from stirdata.raw_download import SOURCES
-from stirdata.sizes import size_in_words
 from stirdata.stir_download import FOLDER, file_name, set_names
-from stirdata.zenodo import lock as zenodo_lock
-from stirdata.zenodo.lookup import record_number, site_of
+from stirdata.transfer import zenodo_lock
+from stirdata.transfer.zenodo_lookup import record_number, site_of
 
 
 @dataclass(frozen=True)

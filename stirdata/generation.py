@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from stirdata import atomic
 from stirdata.errors import FormatError, ParameterError
 from stirdata.executors import map_ordered, processes, threads
+from stirdata.families.mnist_scale import recipe
 from stirdata.manifest import Manifest
 from stirdata.outputs import Outcome, standing_outcome
-from stirdata.recipes import mnist_scale as recipe
 from stirdata.sources import mnist
 from stirdata.sources import synthetic_cache as synthetic
 from stirdata.storage import mnist_scale as storage

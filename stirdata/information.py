@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import MissingFileError
+from stirdata.families.stir.axes import CITATION, SETS
 from stirdata.findings import Identity
-from stirdata.manifest import SUMS_NAME, Manifest, manifest_path
+from stirdata.manifest import SUMS_NAME, Manifest, manifest_path, pinned
 from stirdata.manifest import load as load_manifest
-from stirdata.pinned import pinned
-from stirdata.recipes.stir import CITATION, SETS
 from stirdata.recognition import STIR, Recognized, recognize
 from stirdata.sources.digits import CLASS_NAMES
 from stirdata.storage import mnist_scale, png_tree

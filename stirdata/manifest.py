@@ -1,11 +1,15 @@
-"""Manifests: what a dataset is, where it comes from, and the hash of every file and array in it."""
+"""Manifests: what a dataset is, where it comes from, and the hash of every file and array in it.
+
+And the facts that ship with stirdata, from ``manifests/*.json``: addresses, checksums, licenses, digests.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
+from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +103,19 @@ class Manifest:
         content["files"] = [vars(entry) for entry in self.files]
         content["arrays"] = {name: vars(entry) for name, entry in self.arrays.items()}
         return content
+
+
+@cache
+def pinned(name: str) -> dict[str, Any]:
+    """Return the shipped manifest of that name; treat it as read-only.
+
+    Example:
+        >>> pinned("mnist")["license"]
+        'CC BY-SA 3.0'
+    """
+    text = resources.files("stirdata.manifests").joinpath(f"{name}.json").read_text(encoding="utf-8")
+    facts: dict[str, Any] = json.loads(text)
+    return facts
 
 
 def describe_file(path: Path, name: str) -> FileEntry:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from stirdata.families.stir import emoji as stir_emoji
+from stirdata.families.stir import mnist as stir_mnist
+from stirdata.families.stir import schema as stir_schema
+from stirdata.families.stir.axes import Frame
 from stirdata.findings import Content, Finding, compare_arrays
-from stirdata.manifest import FileEntry
-from stirdata.pinned import pinned
-from stirdata.recipes import stir_emoji, stir_mnist, stir_schema
-from stirdata.recipes.stir import Frame
+from stirdata.manifest import FileEntry, pinned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stirdata.findings import Content, Finding, compare_arrays
-from stirdata.pinned import pinned
+from stirdata.manifest import pinned
 from stirdata.storage import mnist_scale as storage
 
 

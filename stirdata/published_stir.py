@@ -6,14 +6,13 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import FormatError, ManifestError, MissingFileError
-from stirdata.manifest import SUMS_NAME, ArrayEntry, FileEntry, describe_array, load, manifest_path
-from stirdata.pinned import pinned
+from stirdata.manifest import SUMS_NAME, ArrayEntry, FileEntry, describe_array, load, manifest_path, pinned
 from stirdata.storage.saving import Description, manifest_for, save_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stirdata.recipes.stir import Frame
+    from stirdata.families.stir.axes import Frame
     from stirdata.storage.stir_file import StirFile
     from stirdata.transfer.fetch import Fetched
 
@@ -64,7 +63,7 @@ def describe(name: str, file: Fetched, source: dict[str, Any], *, pinned_shape: 
 
 def _check_shape(frame: Frame, facts: Mapping[str, Any]) -> None:
     """Raise FormatError unless the axes are those published; the record may name classes as it likes."""
-    from stirdata.recipes.stir import Frame
+    from stirdata.families.stir.axes import Frame
 
     expected = Frame(frame.classes, facts["instances"], facts["channels"], square=frame.square)
     if len(frame.classes) != facts["classes"] or frame != expected:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stirdata.errors import FormatError, MissingFileError, ParameterError, StirdataError
-from stirdata.recipes.stir import KEYS
+from stirdata.families.stir.axes import KEYS
 from stirdata.storage import headers, png_tree
 from stirdata.storage.forms import form_of
 from stirdata.storage.headers import Header

@@ -11,9 +11,9 @@ from stirdata import atomic
 from stirdata.digest import sha256_of_file
 from stirdata.errors import FormatError
 from stirdata.executors import threads
+from stirdata.families.stir.axes import CITATION, KEYS
 from stirdata.manifest import ArrayEntry, Manifest, load, manifest_path
 from stirdata.outputs import Outcome, standing_outcome
-from stirdata.recipes.stir import CITATION, KEYS
 from stirdata.storage import stir as storage
 from stirdata.storage.forms import form_by_name
 from stirdata.storage.saving import Description

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 from stirdata import atomic, progress
 from stirdata.cache import cache_folder
 from stirdata.errors import ParameterError, SourceUnavailableError, TargetError, TargetExistsError
-from stirdata.pinned import pinned
+from stirdata.manifest import pinned
+from stirdata.progress import size_in_words
 from stirdata.published_stir import describe, is_described
-from stirdata.sizes import size_in_words
+from stirdata.transfer import zenodo_lock
 from stirdata.transfer.addresses import checked_address
 from stirdata.transfer.fetch import Fetched, fetch, is_offline, offline_error
 from stirdata.transfer.hashed_file import HashedFile
 from stirdata.transfer.http_replies import plain
-from stirdata.zenodo import lock as zenodo_lock
-from stirdata.zenodo.lock import Lock, LockedFile
-from stirdata.zenodo.lookup import look_up, record_number, site_of
+from stirdata.transfer.zenodo_lock import Lock, LockedFile
+from stirdata.transfer.zenodo_lookup import look_up, record_number, site_of
 
 if TYPE_CHECKING:
-    from stirdata.zenodo.record import Record, RecordFile
+    from stirdata.transfer.zenodo_record import Record, RecordFile
 
 FOLDER = "stir"
 """In the cache."""

@@ -12,9 +12,8 @@ from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, MissingFileError, ParameterError
 from stirdata.executors import threads
 from stirdata.findings import Finding, compare_arrays
-from stirdata.manifest import Manifest, load, manifest_path
+from stirdata.manifest import Manifest, load, manifest_path, pinned
 from stirdata.outputs import Outcome, difference, standing_outcome
-from stirdata.pinned import pinned
 from stirdata.storage import stir as storage
 from stirdata.verification import Identity, identify
 

@@ -17,7 +17,7 @@ from stirdata.stir_sets import Advance, Made, StirJob, StirRequest, described
 from stirdata.storage.saving import Description
 
 if TYPE_CHECKING:
-    from stirdata.recipes.stir_crops import Plan
+    from stirdata.families.stir.crops import Plan
     from stirdata.sources.annotations import AnnotatedPictures
 
 
@@ -33,7 +33,7 @@ def trafficsign_job(request: StirRequest, dask: str | None = None) -> StirJob:
         MissingFileError: Archives or annotations are missing.
         SourceError: Something is damaged, or no class has enough objects.
     """
-    from stirdata.recipes import stir_trafficsign
+    from stirdata.families.stir import trafficsign as stir_trafficsign
     from stirdata.sources import mapillary
 
     return _job(stir_trafficsign, mapillary, request, dask)
@@ -41,15 +41,15 @@ def trafficsign_job(request: StirRequest, dask: str | None = None) -> StirJob:
 
 def aerial_job(request: StirRequest, dask: str | None = None) -> StirJob:
     """Return the job of making ``stir-aerial`` from DOTA v1.5; see :func:`trafficsign_job`."""
-    from stirdata.recipes import stir_aerial
+    from stirdata.families.stir import aerial as stir_aerial
     from stirdata.sources import dota
 
     return _job(stir_aerial, dota, request, dask)
 
 
 def _job(recipe: Any, source: Any, request: StirRequest, dask: str | None) -> StirJob:
-    from stirdata.recipes.stir import check_seed
-    from stirdata.recipes.stir_crops import render
+    from stirdata.families.stir.axes import check_seed
+    from stirdata.families.stir.crops import render
 
     check_seed(request.seed)
     if request.source_dir is None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import ParameterError
-from stirdata.recipes.stir import CITATION, SEED, check_seed
+from stirdata.families.stir.axes import CITATION, SEED, check_seed
 from stirdata.storage.saving import Description
 
 if TYPE_CHECKING:
-    from stirdata.recipes.stir import StirArrays
-    from stirdata.recipes.stir_custom import CustomOptions, Selection
+    from stirdata.families.stir.axes import StirArrays
+    from stirdata.families.stir.custom import CustomOptions, Selection
     from stirdata.sources.class_folders import PictureFile
 
 Advance = Callable[[int], None]
@@ -78,7 +78,7 @@ class StirRequest:
 def mnist_job(request: StirRequest) -> StirJob:
     """Return the job of making ``stir-mnist``."""
     from stirdata.executors import threads
-    from stirdata.recipes import stir_mnist as recipe
+    from stirdata.families.stir import mnist as recipe
     from stirdata.sources import mnist
 
     def make(advance: Advance) -> Made:
@@ -100,8 +100,8 @@ def mnist_job(request: StirRequest) -> StirJob:
 
 def emoji_job(request: StirRequest) -> StirJob:
     """Return the job of making ``stir-emoji``."""
+    from stirdata.families.stir import emoji as recipe
     from stirdata.imaging.vector import renderer_versions
-    from stirdata.recipes import stir_emoji as recipe
     from stirdata.sources import fontawesome
 
     def make(advance: Advance) -> Made:
@@ -131,7 +131,7 @@ def custom_job(request: StirRequest, options: CustomOptions, about: CustomAbout)
         SourceError: Classes have too few pictures, or a file cannot be read.
     """
     from stirdata.executors import processes
-    from stirdata.recipes import stir_custom as recipe
+    from stirdata.families.stir import custom as recipe
     from stirdata.sources import class_folders
 
     if request.source_dir is None:

@@ -20,8 +20,8 @@ from stirdata.cli import main
 
 from stirdata import generation
 from stirdata.digest import sha256_of_bytes
-from stirdata.pinned import pinned
-from stirdata.recipes import mnist_scale as recipe
+from stirdata.families.mnist_scale import recipe
+from stirdata.manifest import pinned
 from stirdata.sources import mnist
 from stirdata.sources.digits import DigitImages
 from stirdata.transfer import backoff
@@ -201,8 +201,8 @@ if __name__ == "__main__":
     from stirdata import generation
     from stirdata.transfer import backoff
     from stirdata.cli import main
-    from stirdata.pinned import pinned
-    from stirdata.recipes import mnist_scale as recipe
+    from stirdata.manifest import pinned
+    from stirdata.families.mnist_scale import recipe
 
     pinned("mnist").update(json.loads(Path(__file__).with_name("facts.json").read_text()))
     small = recipe.SplitSizes(*json.loads(sys.argv[1]))

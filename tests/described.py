@@ -10,8 +10,8 @@ from stir_fixtures import small_description, small_set
 
 from stirdata import atomic
 from stirdata.executors import threads
+from stirdata.families.stir.axes import StirArrays
 from stirdata.manifest import Manifest
-from stirdata.recipes.stir import StirArrays
 from stirdata.storage import hdf5, stir
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from stirdata.cli import main
 
-from stirdata.recipes import stir
+from stirdata.families.stir import axes as stir
 from stirdata.storage import saving
 
 CHECKOUT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stir_fixtures import reference, small_frame, small_set
 
-from stirdata.recipes import stir
+from stirdata.families.stir import axes as stir
 
 REFERENCES = ("mnist", "emoji", "trafficsign", "aerial")
 """Names of the sets of which the test data has a part."""

@@ -24,8 +24,7 @@ from stirdata.errors import (
     TargetExistsError,
 )
 from stirdata.executors import InProcess
-from stirdata.manifest import describe_array, load, manifest_path
-from stirdata.pinned import pinned
+from stirdata.manifest import describe_array, load, manifest_path, pinned
 from stirdata.storage import hdf5, npz
 from stirdata.storage import mnist_scale as storage
 from stirdata.verification import verify

@@ -15,8 +15,9 @@ from photographs import enough_ships, enough_signs
 
 from stirdata.errors import MissingLibraryError, SourceError, WorkersUnavailableError
 from stirdata.executors import InProcess, dask_cluster, map_ordered, processes
-from stirdata.recipes import stir_aerial, stir_trafficsign
-from stirdata.recipes.stir_crops import render
+from stirdata.families.stir import aerial as stir_aerial
+from stirdata.families.stir import trafficsign as stir_trafficsign
+from stirdata.families.stir.crops import render
 from stirdata.sources import dota, mapillary
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask warns of its own affairs

@@ -8,9 +8,9 @@ import pytest
 from stirdata import generation, verification
 from stirdata.digest import sha256_of_array
 from stirdata.errors import MissingFileError, ParameterError, SourceError, TargetExistsError
+from stirdata.families.mnist_scale import recipe
 from stirdata.generation import MNISTScaleRequest, generate_mnist_scale
-from stirdata.pinned import pinned
-from stirdata.recipes import mnist_scale as recipe
+from stirdata.manifest import pinned
 from stirdata.sources import mnist
 from stirdata.storage import hdf5
 

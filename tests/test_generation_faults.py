@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from stirdata.pinned import pinned
-from stirdata.recipes.mnist_scale import SplitSizes
+from stirdata.families.mnist_scale.recipe import SplitSizes
+from stirdata.manifest import pinned
 from stirdata.storage import hdf5, npz, png_tree
 from stirdata.verification import verify
 

@@ -14,8 +14,8 @@ from PIL import Image
 from saving import NAMES, change_one_pixel, encoded, save
 
 from stirdata.digest import md5_of_png_tree, sha256_of_array
-from stirdata.pinned import pinned
-from stirdata.recipes import mnist_scale as recipe
+from stirdata.families.mnist_scale import recipe
+from stirdata.manifest import pinned
 from stirdata.sources.digits import DigitImages
 from stirdata.storage import hdf5, npz
 from stirdata.verification import Finding, identify, verify

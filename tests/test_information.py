@@ -9,10 +9,9 @@ from saving import save_below
 from stir_fixtures import small_frame, small_set
 
 from stirdata.errors import FormatError, ManifestError
+from stirdata.families.stir.axes import CITATION
 from stirdata.information import information
-from stirdata.manifest import manifest_path
-from stirdata.pinned import pinned
-from stirdata.recipes.stir import CITATION
+from stirdata.manifest import manifest_path, pinned
 
 
 @pytest.fixture

@@ -132,12 +132,10 @@ def test_no_file_imports_heavy_libraries_when_loaded(path):
 @pytest.mark.parametrize(
     ("layer", "forbidden"),
     [
-        ("imaging", ["sources", "recipes", "storage", "datasets", "transfer", "zenodo", "cache", "atomic"]),
-        ("recipes", ["storage", "datasets", "transfer", "zenodo", "cache", "atomic"]),
-        ("sources", ["imaging", "recipes", "datasets", "zenodo"]),
-        ("storage", ["sources", "imaging", "datasets", "transfer", "zenodo"]),
-        ("transfer", ["sources", "imaging", "recipes", "storage", "datasets", "zenodo", "cache"]),
-        ("zenodo", ["sources", "imaging", "recipes", "storage", "datasets", "cache"]),
+        ("imaging", ["sources", "families", "storage", "loading", "transfer", "cache", "atomic"]),
+        ("sources", ["imaging", "families", "loading"]),
+        ("storage", ["sources", "imaging", "loading", "transfer"]),
+        ("transfer", ["sources", "imaging", "families", "storage", "loading", "cache"]),
     ],
 )
 def test_imports_point_one_way(layer, forbidden):

@@ -19,9 +19,9 @@ from PIL import Image
 
 from stirdata.digest import md5_of_png_tree, sha256_of_array
 from stirdata.executors import InProcess, map_ordered, processes
+from stirdata.families.mnist_scale.recipe import SplitSizes, as_arrays, generate
 from stirdata.generation import MNISTScaleRequest
-from stirdata.pinned import pinned
-from stirdata.recipes.mnist_scale import SplitSizes, as_arrays, generate
+from stirdata.manifest import pinned
 from stirdata.sources.digits import DigitImages
 from stirdata.storage import mnist_scale as storage
 from stirdata.storage import png_tree

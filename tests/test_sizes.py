@@ -2,7 +2,7 @@
 
 import pytest
 
-from stirdata.sizes import size_in_words
+from stirdata.progress import size_in_words
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from stirdata.conversion import convert
 from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, ManifestError, MissingFileError, ParameterError, TargetExistsError
 from stirdata.executors import InProcess
+from stirdata.families.stir.axes import KEYS, StirArrays, metadata, with_latents
 from stirdata.manifest import load, manifest_path
-from stirdata.recipes.stir import KEYS, StirArrays, metadata, with_latents
 from stirdata.storage import hdf5, stir
 from stirdata.verification import outputs_below, verify
 

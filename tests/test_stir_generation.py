@@ -18,9 +18,9 @@ from stir_fixtures import picture_folder, small_description, small_set
 from stirdata import pinned_stir, stir_generation
 from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, ParameterError, SourceError, TargetExistsError
+from stirdata.families.stir.custom import CustomOptions
 from stirdata.findings import Content
 from stirdata.manifest import manifest_path
-from stirdata.recipes.stir_custom import CustomOptions
 from stirdata.stir_generation import check_stir, generate_stir
 from stirdata.stir_sets import Advance, CustomAbout, Made, StirJob, StirRequest, custom_job, mnist_job
 from stirdata.verification import verify
@@ -89,7 +89,7 @@ def test_the_name_must_be_that_of_an_npz_file(tmp_path: Path) -> None:
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from stirdata.recipes.stir_custom import CustomOptions
+from stirdata.families.stir.custom import CustomOptions
 from stirdata.stir_generation import generate_stir
 from stirdata.stir_sets import CustomAbout, StirRequest, custom_job
 from stirdata.storage import deflated_npz

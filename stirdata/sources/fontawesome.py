@@ -9,7 +9,7 @@ from typing import Any
 from stirdata.cache import HOME_VARIABLE, cache_folder
 from stirdata.digest import sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
-from stirdata.pinned import pinned
+from stirdata.manifest import pinned
 from stirdata.progress import bar
 from stirdata.sources.svg import check_svg
 from stirdata.transfer.remote_files import RemoteFile

@@ -9,7 +9,7 @@ from stirdata.cache import HOME_VARIABLE, cache_folder
 from stirdata.digest import sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
 from stirdata.executors import threads
-from stirdata.pinned import pinned
+from stirdata.manifest import pinned
 from stirdata.sources import idx
 from stirdata.sources.digits import DigitImages
 from stirdata.transfer.remote_files import RemoteFile

@@ -9,7 +9,7 @@ from stirdata import atomic
 from stirdata.cache import cache_folder
 from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, MissingFileError, SourceError, TargetError
-from stirdata.pinned import pinned
+from stirdata.manifest import pinned
 from stirdata.progress import bar
 from stirdata.sources.digits import DigitImages
 from stirdata.storage import npz

@@ -95,7 +95,7 @@ def save(
 
     Args:
         target: A file or folder; it is replaced if it exists.
-        arrays: The twelve arrays ``<split>/<name>``; see :mod:`stirdata.recipes.mnist_scale`.
+        arrays: The twelve arrays ``<split>/<name>``; see :mod:`stirdata.families.mnist_scale.recipe`.
         description: What they are.
         form: ``h5``, ``npz`` or ``png``.
         executor: Where PNG encoding runs.

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stirdata.digest import sha256_of_array
+from stirdata.families.stir import schema as stir_schema
+from stirdata.families.stir.axes import KEYS, StirArrays
 from stirdata.manifest import ArrayEntry, FileEntry, Manifest, describe_array, describe_file
-from stirdata.recipes import stir_schema
-from stirdata.recipes.stir import KEYS, StirArrays
 from stirdata.storage import deflated_npz, hdf5, npy, npz, saving, stir_members
 from stirdata.storage.blocked import BlockedArray
 from stirdata.storage.forms import form_by_name, form_of

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stirdata.recipes import stir_schema
-from stirdata.recipes.stir import Frame
+from stirdata.families.stir import schema as stir_schema
+from stirdata.families.stir.axes import Frame
 from stirdata.storage import stir_members
 from stirdata.storage.image_bytes import Block, ImageBytes, ahead
 

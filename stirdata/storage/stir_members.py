@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 import numpy as np
 
 from stirdata.errors import FormatError
-from stirdata.recipes.stir import KEYS
+from stirdata.families.stir.axes import KEYS
 from stirdata.storage import hdf5, npy
 from stirdata.storage.deflated_npz import listed_portions
 from stirdata.storage.forms import form_of

@@ -11,7 +11,7 @@ from zenodo_site import NUMBER, npz_of, paths, publish, sha256
 
 from stirdata import raw_download
 from stirdata.cache import cache_folder
-from stirdata.pinned import pinned
+from stirdata.manifest import pinned
 from stirdata.sources import mnist
 
 

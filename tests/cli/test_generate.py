@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stirdata.manifest import load
-from stirdata.pinned import pinned
+from stirdata.manifest import load, pinned
 from stirdata.sources import synthetic_cache
 from stirdata.storage import hdf5, npz
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from stir_fixtures import DISC, SVG, data, needs_cairo, picture_folder, run
 
-from stirdata.recipes.stir_emoji import ICONS
+from stirdata.families.stir.emoji import ICONS
 from stirdata.verification import DATASETS
 
 

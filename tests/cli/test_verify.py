@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stirdata.manifest import load
-from stirdata.pinned import pinned
+from stirdata.manifest import load, pinned
 
 FORMS = ("h5", "npz", "png")
 SUFFIXES = {"h5": ".h5", "npz": ".npz", "png": ""}

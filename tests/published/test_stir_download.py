@@ -32,8 +32,7 @@ from stirdata.errors import (
     TargetError,
     TargetExistsError,
 )
-from stirdata.manifest import load
-from stirdata.pinned import pinned
+from stirdata.manifest import load, pinned
 from stirdata.stir_download import PublishedRequest, fetch_published
 from stirdata.verification import outputs_below, verify
 
@@ -194,7 +193,7 @@ def test_pinned_record_has_the_pinned_shape(fetch, server, monkeypatch, classes,
     facts = pinned("stir-zenodo")
     monkeypatch.setitem(facts, "site", server.url("").rstrip("/"))
     monkeypatch.setitem(facts["sets"]["emoji"], "classes", classes)
-    monkeypatch.setattr("stirdata.recipes.stir.Frame.__init__.__defaults__", (1, (12, 7, 3), 12, True))
+    monkeypatch.setattr("stirdata.families.stir.axes.Frame.__init__.__defaults__", (1, (12, 7, 3), 12, True))
     if message:
         with pytest.raises(FormatError, match=message):
             fetch("emoji")

@@ -14,8 +14,8 @@ from stir_fixtures import SVG, data
 
 from stirdata.digest import sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
-from stirdata.pinned import pinned
-from stirdata.recipes.stir_emoji import ICONS
+from stirdata.families.stir.emoji import ICONS
+from stirdata.manifest import pinned
 from stirdata.sources import fontawesome
 
 ICON = {name: SVG.format(f"<title>{name}</title>").encode() for name in ("one", "two", "three")}

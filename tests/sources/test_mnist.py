@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
-from stirdata.pinned import pinned
+from stirdata.manifest import pinned
 from stirdata.sources import mnist
 from stirdata.transfer import remote_files
 

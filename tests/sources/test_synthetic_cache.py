@@ -10,7 +10,7 @@ import pytest
 from stirdata import atomic
 from stirdata.digest import sha256_of_array
 from stirdata.errors import SourceError
-from stirdata.pinned import pinned
+from stirdata.manifest import pinned
 from stirdata.sources import synthetic, synthetic_cache
 from stirdata.storage import npz
 

@@ -22,7 +22,7 @@ from stir_fixtures import small_frame, small_set
 
 from stirdata.errors import FormatError, MissingFileError
 from stirdata.executors import InProcess
-from stirdata.recipes.stir import StirArrays
+from stirdata.families.stir.axes import StirArrays
 from stirdata.storage import deflated_npz, hdf5, image_bytes, npy
 from stirdata.storage.stir_file import StirFile, open_set
 

@@ -15,8 +15,8 @@ import pytest
 from stir_fixtures import small_set
 
 from stirdata.errors import FormatError, MissingFileError
-from stirdata.recipes import stir_schema
-from stirdata.recipes.stir import KEYS
+from stirdata.families.stir import schema as stir_schema
+from stirdata.families.stir.axes import KEYS
 from stirdata.recognition import recognize
 from stirdata.storage import hdf5, npy
 from stirdata.storage.stir_file import open_set

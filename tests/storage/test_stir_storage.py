@@ -12,9 +12,9 @@ from stir_fixtures import small_description, small_set
 
 from stirdata.errors import FormatError, MissingFileError
 from stirdata.executors import InProcess, threads
+from stirdata.families.stir.axes import KEYS
 from stirdata.manifest import load as load_manifest
 from stirdata.manifest import manifest_path
-from stirdata.recipes.stir import KEYS
 from stirdata.storage import stir
 from stirdata.storage.stir_members import looks_like_set
 

@@ -1,1 +1,0 @@
-"""Datasets for training code: arrays and tensors from files."""

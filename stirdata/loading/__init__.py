@@ -1,0 +1,1 @@
+"""What all loaders share: selections, tensors, batches, views, augmentation, devices."""

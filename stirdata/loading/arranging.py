@@ -1,0 +1,136 @@
+"""Bringing the blocks of a STIR file to their places in one tensor, on any device, in little memory.
+
+The bytes of the images are first put, in their final order, into the last part of the memory of the result;
+then they are spread to floats from the front on. A float is never written over a byte that is still needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stirdata.executors import threads
+from stirdata.loading.forms import Form
+from stirdata.loading.memory import enough_for
+from stirdata.loading.tensors import Converter, empty_images
+from stirdata.loading.transport import Transport
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    import torch
+    from numpy.typing import NDArray
+
+    from stirdata.families.stir.selection import Selection
+
+Blocks = Iterable[tuple[int, "NDArray[np.uint8]"]]
+"""Blocks of a selection as a STIR file yields them: place among the rows, and uint8 (B, H, W[, C])."""
+
+_PIECE_BYTES = 1 << 22
+"""Of uint8 that travel, or are converted by a thread, at a time."""
+
+_LAST_IMAGES = 32
+"""So few that are left are copied before they are converted, instead of fewer and fewer at a time."""
+
+
+def load(blocks: Blocks, selection: Selection, form: Form, device: torch.device) -> torch.Tensor:
+    """Return the images of a selection as one tensor (N, channels, side, side) on a device.
+
+    Beyond the result, some megabytes are needed on the way.
+
+    Raises:
+        NotEnoughMemoryError: The device has no room for them.
+    """
+    channels, side = selection.frame.channels, selection.frame.canvas
+    shape = (len(selection), channels, side, side)
+    with enough_for(int(np.prod(shape)) * form.dtype.itemsize, device):
+        result = empty_images(shape, form.dtype, device, channels_last=form.channels_last)
+        rows = _last_bytes(result)
+        if device.type == "cpu":
+            _arrange(blocks, selection, rows.numpy(), form.channels_last)
+        else:
+            _arrange_on_device(blocks, selection, rows, form.channels_last)
+        if result.element_size() > 1:
+            _spread(result, rows, form)
+    return result
+
+
+def _last_bytes(images: torch.Tensor) -> torch.Tensor:
+    """Return the last part of the images' own memory: uint8 (N, bytes), a byte for each of their values."""
+    import torch
+
+    plain = images if images.is_contiguous() else images.permute(0, 2, 3, 1)
+    size = images[:1].numel()
+    return plain.reshape(-1).view(torch.uint8)[-len(images) * size :].view(len(images), size)
+
+
+def _arrange(blocks: Blocks, selection: Selection, rows: NDArray[np.uint8], channels_last: bool) -> None:
+    """Put the bytes of every image into its row, in the result's memory format."""
+    for start, piece in _pieces(blocks, selection):
+        images = slice(start, start + len(piece))
+        places = selection.places[images] if selection.shuffle else images
+        rows[places] = _as_rows(piece, channels_last)
+
+
+def _arrange_on_device(blocks: Blocks, selection: Selection, rows: torch.Tensor, channels_last: bool) -> None:
+    """Do the same on a device, where the places go at once and the bytes piece by piece."""
+    import torch
+
+    transport = Transport(rows.device)
+    places = torch.from_numpy(selection.places).to(rows.device) if selection.shuffle else None
+    for start, piece in _pieces(blocks, selection):
+        arrived = _as_rows(transport(piece), channels_last)
+        if places is None:
+            rows[start : start + len(piece)] = arrived
+        else:
+            rows.index_copy_(0, places[start : start + len(piece)], arrived)
+
+
+def _pieces(blocks: Blocks, selection: Selection) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield parts of the blocks, and where they begin in the order of the selection."""
+    for place, block in blocks:
+        step = max(1, _PIECE_BYTES // block[:1].nbytes)
+        for start in range(0, len(block), step):
+            yield place * selection.block + start, block[start : start + step]
+
+
+def _as_rows(stored: Any, channels_last: bool) -> Any:
+    """Return stored images, an array or a tensor, as a row of bytes each."""
+    if stored.ndim == 4 and not channels_last:
+        stored = stored.swapaxes(2, 3).swapaxes(1, 2)
+    return stored.reshape(len(stored), -1)
+
+
+def _spread(result: torch.Tensor, rows: torch.Tensor, form: Form) -> None:
+    """Convert the bytes in the last part of the result's memory to the result.
+
+    Where a value takes k bytes, (k - 1) / k of the images that are left can be converted before their
+    values reach the bytes of the first that is converted with them.
+    """
+    import torch
+
+    count, channels, height, width = result.shape
+    if form.channels_last:
+        pixels = rows.view(count, height, width, channels).permute(0, 3, 1, 2)
+    else:
+        pixels = rows.view(result.shape)
+    size, start = result.element_size(), 0
+    with threads(torch.get_num_threads() if result.device.type == "cpu" else 1) as executor:
+        while start < count:
+            last = count - start <= _LAST_IMAGES
+            stop = count if last else start + (count - start) * (size - 1) // size
+            bytes_ = pixels[start:stop].clone() if last else pixels[start:stop]
+            _convert(bytes_, result[start:stop], form, executor)
+            start = stop
+
+
+def _convert(pixels: torch.Tensor, target: torch.Tensor, form: Form, executor: Executor) -> None:
+    converter = Converter(target.device, form.mean, form.std, dtype=form.dtype)
+    if target.device.type != "cpu":
+        converter(pixels, target)
+        return
+    step = max(1, _PIECE_BYTES // 4 // pixels[0].numel())
+    parts = [slice(start, start + step) for start in range(0, len(pixels), step)]
+    list(executor.map(lambda part: converter(pixels[part], target[part]), parts))

@@ -1,1 +1,0 @@
-"""What the papers do, to the bit: a recipe opens no socket and writes no file."""

@@ -1,1 +1,0 @@
-"""What records of Zenodo say, and the lock file that keeps it."""
