@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.measure import clock, run
 from benchmarks.plain_image_folder import ImageFolder
 from stirdata import MNISTScale, ScaleAugment, STIRDataset
-from stirdata.conversion import convert
+from stirdata.operations.convert import convert
 
 Epoch = Callable[[], object]
 
@@ -178,7 +178,14 @@ def report_regime(
 
     def ours(size: int) -> Epoch:
         return epoch_of(
-            dataset.batches("train", BATCH_SIZE, device=device, size=size, normalize=True, augment=augment)
+            dataset.batches(
+                "train",
+                batch_size=BATCH_SIZE,
+                device=device,
+                size=size,
+                normalize=True,
+                augment=augment,
+            )
         )
 
     decoded = epoch_of(loader if device == "cpu" else Moved(loader, device))

@@ -62,7 +62,7 @@ def report_generation(source_dir: Path, folder: Path, rounds: int) -> None:
 
 def load_h5(root: Path) -> torch.Tensor:
     """Load the test split from HDF5 with stirdata."""
-    return MNISTScale(root).to_torch("test")[0]
+    return MNISTScale(root).to_torch("test").images
 
 
 def decode_tree(tree: Path) -> torch.Tensor:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stirdata.families.mnist_scale.recipe import DRAW_ORDER, draw_plan
+from stirdata.families.mnist_scale import DRAW_ORDER
+from stirdata.families.mnist_scale.recipe import draw_plan
 
 
 def read(folder: Path, kind: str, offset: int) -> NDArray[np.uint8]:

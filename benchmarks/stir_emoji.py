@@ -16,10 +16,9 @@ from pathlib import Path
 
 import cairosvg
 
+from stirdata import generate
 from stirdata.families.stir.axes import SCALES
 from stirdata.sources import fontawesome
-from stirdata.stir_generation import generate_stir
-from stirdata.stir_sets import StirRequest, emoji_job
 
 LIMIT_RATIO = 1.5
 
@@ -36,8 +35,8 @@ def main() -> None:
         ours, theirs = [], []
         for number in range(arguments.rounds):
             target = Path(folder) / f"{number}.npz"
-            job = emoji_job(StirRequest(arguments.source_dir, quiet=True))
-            ours.append(clock(partial(generate_stir, job, target)))
+            make = partial(generate, "stir-emoji", source_dir=arguments.source_dir, out=target, workers=1)
+            ours.append(clock(make))
             theirs.append(clock(partial(render, svgs)))
     ratio = statistics.median(mine / plain for mine, plain in zip(ours, theirs, strict=True))
     print(f"stirdata generate stir emoji  {statistics.median(ours):6.2f} s")

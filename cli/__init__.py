@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from contextlib import suppress
 
 import click
 
@@ -12,7 +14,7 @@ from stirdata.errors import SourceUnavailableError, StirdataError, WorkersUnavai
 
 from .lazy import LazyGroup
 
-DONE, NO, WRONG, UNAVAILABLE, FAULT, INTERRUPTED = 0, 1, 2, 3, 70, 130
+DONE, NO, WRONG, UNAVAILABLE, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 3, 70, 130, 141
 
 EXIT_CODES = """\b
 Exit codes:
@@ -22,6 +24,7 @@ Exit codes:
   3    a source, the network or a worker is unavailable
   70   a fault of stirdata itself
   130  interrupted
+  141  who read the output has left
 """
 
 
@@ -53,35 +56,55 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(arguments, prog_name="stirdata", standalone_mode=False)
     except BaseException as error:
-        if "--debug" in arguments and isinstance(error, Exception):
-            traceback.print_exc()
-        code = _explain(error)
+        code = _code_of(error)
+        with suppress(OSError):  # who would read it may have left as well
+            _explain(error, debug="--debug" in arguments)
+    _let_go_of_broken_pipes()
     sys.exit(code if isinstance(code, int) else DONE)
 
 
-def _explain(error: BaseException) -> int:
-    """Print what went wrong for the person at the terminal; return the exit code."""
+def _code_of(error: BaseException) -> int:
+    """Return the exit code that tells of an error."""
     if isinstance(error, SystemExit):
         # From click: with 0 after shell completion, with 1 when who read our output has left.
-        return DONE if error.code == 0 else INTERRUPTED
+        return DONE if error.code == 0 else UNREAD
+    if isinstance(error, BrokenPipeError):  # click could not even begin a new line after ^C
+        return INTERRUPTED if isinstance(error.__context__, KeyboardInterrupt) else UNREAD
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, SourceUnavailableError | WorkersUnavailableError):
+        return UNAVAILABLE
+    return WRONG if isinstance(error, click.ClickException | StirdataError | OSError) else FAULT
+
+
+def _explain(error: BaseException, debug: bool) -> None:
+    """Print what went wrong for the person at the terminal."""
+    if isinstance(error, SystemExit):
+        return
+    if debug and isinstance(error, Exception) and sys.stderr:
+        traceback.print_exc()
     if isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo(
             "stirdata: interrupted; no output is half-written, and downloads go on at the next run", err=True
         )
-        return INTERRUPTED
-    if isinstance(error, click.ClickException):
+    elif isinstance(error, click.ClickException):
         error.show()
-        return WRONG
-    if isinstance(error, StirdataError):
+    elif isinstance(error, StirdataError):
         click.echo(f"stirdata: {error}", err=True)
-        unavailable = isinstance(error, SourceUnavailableError | WorkersUnavailableError)
-        return UNAVAILABLE if unavailable else WRONG
-    if isinstance(error, OSError):
+    elif isinstance(error, OSError):
         click.echo(f"stirdata: {error.strerror or error}\n  where:    {error.filename}", err=True)
-        return WRONG
-    click.echo(
-        f"stirdata: a fault of stirdata itself: {type(error).__name__}: {error}\n"
-        "  next:     run again as stirdata --debug …, and report what it shows",
-        err=True,
-    )
-    return FAULT
+    else:
+        click.echo(
+            f"stirdata: a fault of stirdata itself: {type(error).__name__}: {error}\n"
+            "  next:     run again as stirdata --debug …, and report what it shows",
+            err=True,
+        )
+
+
+def _let_go_of_broken_pipes() -> None:
+    """Send to nowhere what nobody reads, so that Python does not complain of it when it ends."""
+    for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

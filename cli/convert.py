@@ -12,21 +12,21 @@ from . import options
 
 @click.command("convert")
 @click.argument("source", type=options.FOLDER)
-@click.argument("target", type=options.FOLDER)
+@click.argument("target", type=click.Path())
 @options.workers
 @options.force
 @options.as_json
 @options.quiet
-def command(source: Path, target: Path, workers: int | None, force: bool, as_json: bool, quiet: bool) -> None:
+def command(source: Path, target: str, workers: int | None, force: bool, as_json: bool, quiet: bool) -> None:
     """Write the dataset SOURCE as TARGET; the format is told by the ends of their names.
 
-    .h5 and .npz are files, a name without such an end is a folder: a PNG tree for MNIST-scale, npy files
-    for a STIR set. The source is verified while it is read, and the bytes are those that `stirdata
-    generate` would have written. MNIST-scale needs its manifest; a STIR set without one gets one that
-    names the file it came from.
+    .h5 and .npz are files. A name without such an end, with a slash at its end, or of a folder that exists
+    is a folder: of PNG files for families that have them, of npy files for others. The source is verified
+    while it is read, and the bytes are those that `stirdata generate` would have written. A source without
+    a manifest gets one that names the file it came from, if it says enough of itself.
     """
-    from stirdata.conversion import convert
-    from stirdata.progress import bar
+    from stirdata.operations.convert import convert
+    from stirdata.progress import bar, say
 
     with bar(None, "convert", "image", quiet=quiet) as shown:
         outcome = convert(
@@ -34,9 +34,8 @@ def command(source: Path, target: Path, workers: int | None, force: bool, as_jso
         )
     if not quiet:
         state = "already there, verified" if outcome.already_there else "made"
-        click.echo(f"{state}, root digest {outcome.root}", err=True)
+        say(f"{state}, root digest {outcome.root}")
     if as_json:
-        result = {"path": str(target), "already_there": outcome.already_there, "root": outcome.root}
-        click.echo(json.dumps(result))
+        click.echo(json.dumps(outcome.as_json()))
     else:
-        click.echo(str(target))
+        click.echo(str(outcome.path))

@@ -25,7 +25,7 @@ def command(first: Path, second: Path, as_json: bool) -> None:
 
     The exit code is 0 if all arrays are equal, 1 if any differs, 2 if they cannot be compared.
     """
-    from stirdata.comparison import compare_files
+    from stirdata.operations.diff import compare_files
 
     differences = compare_files(first, second)
     equal = all(difference.equal for difference in differences)

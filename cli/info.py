@@ -13,7 +13,7 @@ from . import options
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from stirdata.information import Content, Information, Latents
+    from stirdata.operations.info import Content, Information, Latents
 
 _COLUMN = 12
 _WIDTH = 100
@@ -28,13 +28,13 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 def command(path: Path, as_json: bool) -> None:
     """Tell what a dataset is: images, classes, scales, license, citation, and where it comes from.
 
-    PATH is a STIR set (.npz, .h5, a folder of .npy files), a realization of MNIST-scale (.h5, .npz, a
-    tree of PNG files), the manifest of one, or a folder with one of them in it.
+    PATH is a dataset of any family (a .h5 or .npz file, a folder of .npy files, a tree of PNG files), the
+    manifest of one, or a folder with one of them in it.
 
     Headers, small arrays and the manifest are read, no image is, and nothing is hashed: whether it is a
     published or pinned dataset is told by its manifest. `stirdata verify` proves it.
     """
-    from stirdata.information import information
+    from stirdata.operations.info import information
 
     found = information(path)
     if as_json:
@@ -122,11 +122,12 @@ def _images(content: Content) -> Iterator[tuple[str, str]]:
 
 
 def _latents(latents: Latents) -> Iterator[tuple[str, str]]:
-    if latents.unit == "pixels":
-        several = f", {latents.different_scales} different ones"
-        yield "scales", f"{latents.smallest_scale} to {latents.largest_scale} pixels{several}"
-    else:
-        yield "scales", f"factors from {latents.smallest_scale:.6f} to {latents.largest_scale:.6f}"
+    smallest, largest = latents.smallest_scale, latents.largest_scale
+    text = f"{smallest} to {largest} pixels"
+    if latents.unit == "factor":
+        text = f"factors from {smallest:.6f} to {largest:.6f}"
+    different = latents.different_scales
+    yield "scales", text if different is None else f"{text}, {different} different ones"
     if latents.left is not None and latents.top is not None:
         left, top = (f"{first} to {last}" for first, last in (latents.left, latents.top))
         yield "positions", f"left {left}, top {top} pixels"
@@ -134,8 +135,7 @@ def _latents(latents: Latents) -> Iterator[tuple[str, str]]:
 
 def _identity(found: Information) -> Iterator[tuple[str, str]]:
     if found.manifest is None:
-        kind = "stir" if found.family == "STIR" else "mnist-scale"
-        yield "published?", f"unknown, there is no manifest: stirdata verify --as {kind} FILE tells"
+        yield "published?", f"unknown, there is no manifest: stirdata verify --as {found.ask} FILE tells"
         return
     yield "root digest", found.manifest.root
     if found.doubts:

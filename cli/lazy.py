@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they run, not when they are listed."""
+"""Groups of commands: they propose known ones that are close, and may import them only when they run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,23 @@ from typing import Any
 import click
 
 
-class LazyGroup(click.Group):
+class ProposingGroup(click.Group):
+    """A group that proposes the commands that are close to an unknown one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is named; for an unknown name, propose known ones that are close."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = get_close_matches(args[0], self.list_commands(ctx))
+            if not close or "Did you mean" in error.message:  # newer versions of click propose them
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {' or '.join(close)}?", ctx) from error
+
+
+class LazyGroup(ProposingGroup):
     """A group that knows the name and one-line help of each command without importing it.
 
     Args:
@@ -35,18 +51,6 @@ class LazyGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         command: click.Command = import_module(f".{self._lazy[cmd_name][0]}", self._package).command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that is named; for an unknown name, propose known ones that are close."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            close = get_close_matches(args[0], self.list_commands(ctx))
-            if not close or "Did you mean" in error.message:  # newer versions of click propose them
-                raise
-            raise click.UsageError(f"{error.message} Did you mean {' or '.join(close)}?", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the one-line helps."""

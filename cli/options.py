@@ -33,6 +33,15 @@ dask = click.option(
 )
 
 
+def of(*decorators: Any) -> list[click.Parameter]:
+    """Return the options that decorators add to a command, for commands that are put together."""
+    found: list[click.Parameter] = []
+    for decorator in decorators:
+        holder = decorator(lambda: None)
+        found += holder.__click_params__
+    return found
+
+
 def worker_count(asked: int | None) -> int:
     """Return the number of workers asked for, else the number of cores."""
     from stirdata.executors import available_cores
@@ -81,6 +90,19 @@ class Scales(Numbers):
 
     name = "17-64"
     noun = "scales"
+
+
+class ScaleValues(Scales):
+    """Scales such as ``17-64`` in pixels, or ``0.5,1,2`` as factors."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return whole numbers in ascending order, or factors as they were given."""
+        if isinstance(value, str) and "." in value:
+            try:
+                return tuple(float(part) for part in value.split(","))
+            except ValueError:
+                self.fail(f"expected numbers such as 17-64 or 0.5,1,2, got {value!r}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Labels(Numbers):

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from stirdata.errors import StirdataError
+from stirdata.families import asks
 
 from . import options
 
 if TYPE_CHECKING:
-    from stirdata.verification import Report
+    from stirdata.operations.verify import Report
 
 
 @click.command("verify")
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 @click.option(
     "--as",
     "as_dataset",
-    type=click.Choice(["mnist-scale", "stir-mnist", "stir-emoji", "stir"]),
-    help="Ask whether it is that dataset as published or pinned, or any set in the format of STIR; "
+    type=click.Choice(asks()),
+    help="Ask whether it is that dataset as published or pinned, or any of the family of this name; "
     "needs no manifest.",
 )
 @options.workers
@@ -41,25 +42,26 @@ def command(
 
     The exit code is 0 if everything is right, 1 if something differs, 2 if it cannot be told.
     """
-    from stirdata.executors import processes
-    from stirdata.progress import bar
-    from stirdata.verification import outputs_below, verify
+    from stirdata.executors import Workers
+    from stirdata.families.recognition import outputs_below
+    from stirdata.operations.verify import verify
+    from stirdata.progress import bar, say
 
     reports, failures = [], []
     with (
-        processes(options.worker_count(workers)) as executor,
+        Workers(options.worker_count(workers)) as places,
         bar(None, "verify", "image", quiet=quiet) as shown,
     ):
         for path in paths:
             try:
                 for output in outputs_below(path):
-                    report = verify(output, as_dataset=as_dataset, executor=executor, advance=shown.advance)
+                    report = verify(output, as_dataset=as_dataset, workers=places, advance=shown.advance)
                     reports.append(report)
                     if not as_json:
                         _print(report)
             except StirdataError as error:
                 failures.append({"path": str(path), "error": str(error)})
-                click.echo(f"stirdata: {error}", err=True)
+                say(f"stirdata: {error}")
     if as_json:
         click.echo(json.dumps({"reports": [report.as_json() for report in reports], "errors": failures}))
     if failures:

@@ -27,7 +27,7 @@ def network(channels: int, classes: int) -> nn.Module:
 
 def train(model: nn.Module, dataset: STIRDataset, epochs: int, device: str, seed: int) -> None:
     """Train at the scenario's own scales."""
-    batches = dataset.batches("train", SCENARIO.train, batch_size=50, seed=seed, device=device)
+    batches = dataset.batches("train", scales=SCENARIO.train, batch_size=50, seed=seed, device=device)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(batches))
     model.train()
@@ -52,7 +52,7 @@ def accuracy(
     """Return the accuracy at each scale, in the order of the scales."""
     model.eval()
     # Without shuffling, images come scale by scale.
-    batches = dataset.batches(split, scales, batch_size=500, shuffle=False, device=device)
+    batches = dataset.batches(split, scales=scales, batch_size=500, shuffle=False, device=device)
     correct = torch.cat([model(images).argmax(1) == labels for images, labels in batches])
     return correct.float().reshape(len(scales), -1).mean(1).cpu()
 

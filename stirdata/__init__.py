@@ -9,22 +9,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stirdata.errors import StirdataError as StirdataError
+    from stirdata.families import families as families
     from stirdata.families.mnist_scale.loader import MNISTScale as MNISTScale
-    from stirdata.families.stir import scenarios
+    from stirdata.families.recognition import load as load
+    from stirdata.families.stir import scenarios as scenarios
     from stirdata.families.stir.loader import STIRDataset as STIRDataset
     from stirdata.loading.augment import ScaleAugment as ScaleAugment
+    from stirdata.loading.batches import Batches as Batches
+    from stirdata.operations.generate import generate as generate
 
 __version__ = "0.1.0"
 
 _HOME_OF_NAME = {
+    "Batches": "stirdata.loading.batches",
     "MNISTScale": "stirdata.families.mnist_scale.loader",
     "STIRDataset": "stirdata.families.stir.loader",
     "ScaleAugment": "stirdata.loading.augment",
     "StirdataError": "stirdata.errors",
+    "generate": "stirdata.operations.generate",
+    "load": "stirdata.families.recognition",
 }
-_HOME_OF_MODULE = {"scenarios": "stirdata.families.stir.scenarios"}
+_HOME_OF_MODULE = {"families": "stirdata.families", "scenarios": "stirdata.families.stir.scenarios"}
 
-__all__ = ["MNISTScale", "STIRDataset", "ScaleAugment", "StirdataError", "__version__", "scenarios"]
+__all__ = [
+    "Batches",
+    "MNISTScale",
+    "STIRDataset",
+    "ScaleAugment",
+    "StirdataError",
+    "__version__",
+    "families",
+    "generate",
+    "load",
+    "scenarios",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
 """Writing files and folders so that there is the old one or the new one, never half of one.
 
-Output is written under a temporary name beside its target, flushed to disk and renamed. A lock file
-keeps two processes from writing the same target at once; whatever a killed process left under the
-temporary name is removed by the next one that holds the lock.
+Output is written under a temporary name beside its target, flushed to disk and renamed. A lock
+(:mod:`stirdata.locks`) keeps two processes from writing the same target at once; whatever a killed process
+left under the temporary name is removed by the next one that holds the lock.
 """
 
 from __future__ import annotations
@@ -15,13 +15,9 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stirdata import interrupts
 from stirdata.errors import StirdataError, TargetError, TargetExistsError
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
 
 _REASONS = {
     errno.ENOSPC: "free some space or choose another folder",
@@ -33,55 +29,6 @@ _REASONS = {
     errno.ENOTDIR: "a part of the path is a file: choose another folder",
     errno.EEXIST: "a part of the path is a file: choose another folder",
 }
-
-
-@contextmanager
-def locked(target: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock of a target while the body runs; create its parent folders.
-
-    Args:
-        target: The file or folder about to be written. The lock is ``.<name>.lock`` beside it and is
-            removed afterwards.
-        waiting: Called once if another process holds the lock.
-
-    Raises:
-        TargetError: The folder cannot be created or written to.
-    """
-    from filelock import FileLock
-
-    with _target_errors(target), no_empty_parents(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(lock_of(target))
-        try:
-            _acquire(lock, waiting)
-            yield
-        finally:
-            _release(lock)
-
-
-def _acquire(lock: BaseFileLock, waiting: Callable[[], None] | None) -> None:
-    from filelock import Timeout
-
-    try:
-        with interrupts.deferred():
-            lock.acquire(timeout=0)
-    except Timeout:
-        if waiting is not None:
-            waiting()
-        lock.acquire()
-
-
-def _release(lock: BaseFileLock) -> None:
-    """Let a lock go, if it is held, and remove its file.
-
-    Unlinking while holding is safe: who opened the old inode finds it without a name and starts over
-    (filelock >= 3.24). Windows removes it on release.
-    """
-    with interrupts.deferred():
-        if lock.is_locked:
-            with suppress(OSError):
-                Path(lock.lock_file).unlink()
-            lock.release()
 
 
 @contextmanager
@@ -102,7 +49,7 @@ def new_file(target: Path) -> Iterator[Path]:
     """Yield a temporary path to write; rename it to ``target`` when the body succeeds.
 
     Args:
-        target: Replaced atomically if it exists. Hold :func:`locked` on it.
+        target: Replaced atomically if it exists. Hold its lock (:func:`stirdata.locks.locked`).
 
     Raises:
         TargetError: The file cannot be written.
@@ -123,7 +70,7 @@ def new_files(*targets: Path) -> Iterator[list[Path]]:
         TargetError: A file cannot be written, or a folder has its name; no target has changed.
     """
     partials = [_beside(target, "partial") for target in targets]
-    with _target_errors(targets[-1]):
+    with target_errors(targets[-1]):
         try:
             _make_way(partials, targets)
             yield partials
@@ -147,13 +94,13 @@ def resumable_file(target: Path) -> Iterator[io.FileIO]:
     a file that somebody else has put under the name, is never written to: it makes way for a new file.
 
     Args:
-        target: Replaced atomically if it exists. Hold :func:`locked` on it.
+        target: Replaced atomically if it exists. Hold its lock (:func:`stirdata.locks.locked`).
 
     Raises:
         TargetError: The file cannot be written, or a folder has its name.
     """
     partial = _beside(target, "partial")
-    with _target_errors(target):
+    with target_errors(target):
         _make_way([], [target])
         with _kept_unless_useless(partial), _opened_as_own(partial) as file:
             yield file
@@ -161,11 +108,6 @@ def resumable_file(target: Path) -> Iterator[io.FileIO]:
         with interrupts.deferred():
             partial.replace(target)
         flush(target.parent)
-
-
-def lock_of(target: Path) -> Path:
-    """Return the lock file that :func:`locked` holds."""
-    return _beside(target, "lock")
 
 
 def partial_of(target: Path) -> Path:
@@ -230,7 +172,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         TargetError: The folder cannot be written.
     """
     partial = _beside(target, "partial")
-    with _target_errors(target):
+    with target_errors(target):
         restore_folder(target)
         _remove(partial)
         try:
@@ -262,7 +204,7 @@ def finish_file(target: Path, is_whole: Callable[[Path], bool]) -> bool:
         TargetError: The file cannot be renamed.
     """
     partial = _beside(target, "partial")
-    with _target_errors(target):
+    with target_errors(target):
         if not partial.is_file() or partial.is_symlink() or not is_whole(partial):
             return False
         with interrupts.deferred():
@@ -317,11 +259,11 @@ def _flush_everything(folder: Path) -> None:
 
 
 @contextmanager
-def _target_errors(target: Path) -> Iterator[None]:
+def target_errors(target: Path) -> Iterator[None]:
     """Turn the operating system's refusals into an error that says which output and what to do."""
     try:
         yield
-    except StirdataError:
+    except (StirdataError, BrokenPipeError):  # a pipe is never the output, but what is told meanwhile
         raise
     except OSError as error:
         raise _as_target_error(target, error) from error

@@ -20,6 +20,7 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
@@ -188,9 +189,16 @@ class Workers:
         self.count = count
         self.dask = dask
         self._started: dict[str, Executor] = {}
-        self._cluster_slots = 0
+        self._cluster_slots: list[int] = []
         self._stack = ExitStack()
         self._starting = threading.Lock()
+        self._whole = count
+
+    def part(self, parts: int) -> Workers:
+        """Return one of equal parts, for jobs that run at the same time; they share what is started."""
+        part = copy(self)
+        part.count = max(1, self.count // parts)
+        return part
 
     def __enter__(self) -> Workers:
         self._stack.__enter__()
@@ -206,11 +214,11 @@ class Workers:
         if self.dask is None:
             return self.count
         self.processes()
-        return self._cluster_slots
+        return self._cluster_slots[0]
 
     def threads(self) -> Executor:
         """Return an executor on threads of this machine, for work that releases the interpreter's lock."""
-        return self._executor("threads", lambda: self._stack.enter_context(threads(self.count)))
+        return self._executor("threads", lambda: self._stack.enter_context(threads(self._whole)))
 
     def processes(self) -> Executor:
         """Return an executor on fresh processes, or on the cluster; all that travels there is pickled.
@@ -229,8 +237,9 @@ class Workers:
 
     def _start_processes(self) -> Executor:
         if self.dask is None:
-            return self._stack.enter_context(processes(self.count))
-        executor, self._cluster_slots = self._stack.enter_context(dask_cluster(self.dask))
+            return self._stack.enter_context(processes(self._whole))
+        executor, slots = self._stack.enter_context(dask_cluster(self.dask))
+        self._cluster_slots.append(slots)
         return executor
 
 

@@ -1,16 +1,19 @@
 """Manifests: what a dataset is, where it comes from, and the hash of every file and array in it.
 
-And the facts that ship with stirdata, from ``manifests/*.json``: addresses, checksums, licenses, digests.
+Also which files in a folder are no part of a dataset, because a system has left them there; and the facts
+that ship with stirdata, from ``manifests/*.json``: addresses, checksums, licenses, digests.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from importlib import resources
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from stirdata.digest import canonical_dtype, sha256_of_array, sha256_of_bytes, sha256_of_file
@@ -23,6 +26,37 @@ SCHEMA = "stirdata/manifest/1"
 FOLDER_NAME = "manifest.json"
 FILE_SUFFIX = ".manifest.json"
 SUMS_NAME = "SHA256SUMS"
+# Names, whatever their case, that systems give to what they put into other people's folders. Source: for
+# macOS, Windows and Linux the global templates of github/gitignore and the lists of syncthing and of npm's
+# "junk"; for the rest the manuals of Synology DSM, QNAP QTS, TerraMaster TOS, NetApp ONTAP, OpenZFS, OpenAFS
+# and Samba.
+_LEFTOVER_NAMES = frozenset(
+    name.casefold()
+    for name in (
+        # macOS: Finder, Spotlight, Time Machine, the trash, and its AFP servers
+        *(".DS_Store", ".localized", ".LSOverride", "Icon\r", "Icon\uf00d", ".VolumeIcon.icns", "__MACOSX"),
+        *(".AppleDouble", ".AppleDB", ".AppleDesktop", ".apdisk", "Network Trash Folder", "Temporary Items"),
+        *(".Spotlight-V100", ".fseventsd", ".Trashes", ".TemporaryItems", ".DocumentRevisions-V100"),
+        *(".MobileBackups", ".PKInstallSandboxManager", ".metadata_never_index", ":2eDS_Store"),
+        # Windows: Explorer, Media Center, the recycle bin, and what the volume knows of itself
+        *("Thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "$RECYCLE.BIN"),
+        "System Volume Information",
+        # Synology, QNAP and other network storage: thumbnails, indexes, recycle bins, snapshots
+        *("@eaDir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@SynoResource", "@SynoEAStream"),
+        *("@Recycle", "@Recently-Snapshot", ".streams"),
+        # Linux and network file systems: file managers, the trash, snapshots, what a check of the disk found
+        *(".directory", ".Trash", ".snapshot", ".snapshots", "~snapshot", ".zfs", "lost+found"),
+    )
+)
+_LEFTOVER_PATTERNS = re.compile(
+    r"\._.+|:2e_.+"  # resource forks of macOS; the same from old AFP servers
+    r"|\.com\.apple\..+|\.smbdelete.*|\.afpdeleted.*"  # marks of macOS; deleted on a server while still open
+    r"|thumbs\.db:encryptable|.+:zone\.identifier"  # streams of NTFS, copied to where there are none
+    r"|.+@syno(resource|eastream)|\.@.+"  # attributes on Synology; whatever QNAP keeps
+    r"|\.nfs[0-9a-f]{8,}|\.__afs.+|\.fuse_hidden.*"  # deleted while still open: NFS, AFS, FUSE
+    r"|\.trash-.+",  # the trash of a Linux user on this volume
+    re.IGNORECASE | re.DOTALL,
+)
 _TYPES = {
     "dataset": str,
     "recipe": dict,
@@ -131,6 +165,53 @@ def describe_array(array: NDArray[Any]) -> ArrayEntry:
 def manifest_path(output: Path) -> Path:
     """Return where the manifest of an output file or folder is."""
     return output / FOLDER_NAME if output.is_dir() else output.with_name(output.name + FILE_SUFFIX)
+
+
+def is_leftover(path: PurePath) -> bool:
+    """Tell whether a file or folder was left behind by a system: a file manager, a network drive, a trash.
+
+    Such files are no part of a dataset, whoever wrote it: ignore them.
+
+    Args:
+        path: Relative to the dataset's folder: a folder that it is in counts as well, and a whole dataset
+            may be kept in a snapshot.
+
+    Example:
+        >>> is_leftover(Path("train/3/.DS_Store")), is_leftover(Path("@eaDir/0.png"))
+        (True, True)
+    """
+    return any(
+        part.casefold() in _LEFTOVER_NAMES or _LEFTOVER_PATTERNS.fullmatch(part) is not None
+        for part in path.parts
+    )
+
+
+def files_below(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files in a folder and all folders below it, and what systems have left behind there.
+
+    Args:
+        folder: Links to folders in it are not followed.
+
+    Returns:
+        The files, and the leftovers: files, and folders without what is in them. Both begin with ``folder``
+        and are in the order of their parts.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    files: list[Path] = []
+    leftovers: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=_raise):
+        left = [name for name in folders if is_leftover(Path(name))]
+        leftovers += [Path(place, name) for name in left]
+        folders[:] = [name for name in folders if name not in left]
+        for name in names:
+            (leftovers if is_leftover(Path(name)) else files).append(Path(place, name))
+    return sorted(files), sorted(leftovers)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def checksum_lines(files: Iterable[FileEntry]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Progress:
@@ -21,7 +21,7 @@ class Progress:
             desc=description,
             unit=unit,
             unit_scale=unit == "B",
-            disable=quiet or not sys.stderr.isatty(),
+            disable=quiet or not sys.stderr or not sys.stderr.isatty(),
             file=sys.stderr,
             leave=False,
         )
@@ -32,7 +32,9 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a message on standard error, above the bar."""
-        self._bar.write(text, file=sys.stderr)
+        if sys.stderr:
+            with suppress(OSError):
+                self._bar.write(text, file=sys.stderr)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -69,9 +71,14 @@ def _silent(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print a message on standard error, where no bar is."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    """Print a message on standard error, where no bar is.
+
+    What is being done matters more than the message: if nobody can read it any more, this is no error.
+    """
+    if sys.stderr:  # there is none if it was closed before the start
+        with suppress(OSError):
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
 
 
 def size_in_words(size: int) -> str:

@@ -18,12 +18,11 @@ import pytest
 from numpy.typing import NDArray
 from stirdata.cli import main
 
-from stirdata import generation
 from stirdata.digest import sha256_of_bytes
 from stirdata.families.mnist_scale import recipe
 from stirdata.manifest import pinned
 from stirdata.sources import mnist
-from stirdata.sources.digits import DigitImages
+from stirdata.sources.idx import DigitImages
 from stirdata.transfer import backoff
 
 collect_ignore_glob = ["*conftest.py"]  # as doctests: several modules cannot have one name
@@ -160,7 +159,7 @@ def fake_mnist(
 @pytest.fixture
 def small_recipe(monkeypatch: pytest.MonkeyPatch, small_sizes: recipe.SplitSizes) -> None:
     """Let ``stirdata generate mnist-scale`` make small splits: 120, 40 and 200 images."""
-    monkeypatch.setattr(generation.recipe, "generate", partial(recipe.generate, sizes=small_sizes))
+    monkeypatch.setattr(recipe, "generate", partial(recipe.generate, sizes=small_sizes))
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,6 @@ from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
-    from stirdata import generation
     from stirdata.transfer import backoff
     from stirdata.cli import main
     from stirdata.manifest import pinned
@@ -206,7 +204,7 @@ if __name__ == "__main__":
 
     pinned("mnist").update(json.loads(Path(__file__).with_name("facts.json").read_text()))
     small = recipe.SplitSizes(*json.loads(sys.argv[1]))
-    generation.recipe.generate = partial(recipe.generate, sizes=small)
+    recipe.generate = partial(recipe.generate, sizes=small)
     backoff._sleep = lambda seconds: None
     {before}
     main(sys.argv[2:])

@@ -5,20 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import making
 import numpy as np
 from stir_fixtures import small_description, small_set
 
-from stirdata import atomic
-from stirdata.executors import threads
 from stirdata.families.stir.axes import StirArrays
 from stirdata.manifest import Manifest
-from stirdata.storage import hdf5, stir
+from stirdata.storage import hdf5
 
 
 def save_stir(path: Path, arrays: StirArrays | None = None, **description: Any) -> Manifest:
     """Write a set, by default the small one, named by a path that ends in .npz."""
-    with atomic.locked(path), threads(1) as executor:
-        return stir.save(path, arrays or small_set(), small_description(**description), executor=executor)
+    return making.save_stir(path, arrays or small_set(), small_description(**description))
 
 
 def save_as(path: Path, arrays: StirArrays) -> Path:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -235,91 +234,6 @@ def test_half_a_folder_of_a_killed_process_is_removed(tmp_path, content_of):
     with atomic.new_folder(tmp_path / "data") as partial:
         fill(partial)
     assert content_of(tmp_path) == NEW
-
-
-def test_lock_makes_parents_and_leaves_nothing_else(tmp_path, content_of):
-    with atomic.locked(tmp_path / "a" / "b" / "data"):
-        assert list(content_of(tmp_path)) == ["a", "a/b", "a/b/.data.lock"]
-    assert list(content_of(tmp_path)) == ["a", "a/b"]
-
-
-def test_parents_made_for_a_failing_body_are_taken_away(tmp_path, content_of):
-    (tmp_path / "a").mkdir()
-    with pytest.raises(FormatError), atomic.locked(tmp_path / "a" / "b" / "c" / "data"):
-        raise FormatError("wrong")
-    assert content_of(tmp_path) == {"a": None}
-
-
-def test_parents_that_hold_something_are_kept(tmp_path, content_of):
-    with pytest.raises(FormatError), atomic.locked(tmp_path / "a" / "b" / "data"):
-        (tmp_path / "a" / "kept").write_bytes(b"1")
-        raise FormatError("wrong")
-    assert content_of(tmp_path) == {"a": None, "a/kept": b"1"}
-
-
-def test_lock_is_held_by_one_at_a_time(tmp_path):
-    target, order, waiting = tmp_path / "data", [], threading.Event()
-
-    def second():
-        with atomic.locked(target, waiting.set):
-            order.append("second")
-
-    thread = threading.Thread(target=second)
-    with atomic.locked(target):
-        thread.start()
-        assert waiting.wait(10), "the second one was not told that it has to wait"
-        order.append("first")
-    thread.join(10)
-    assert order == ["first", "second"]
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_lock_of_a_killed_process_is_no_obstacle(tmp_path):
-    (tmp_path / ".data.lock").touch()
-    with atomic.locked(tmp_path / "data", refuse(AssertionError("it waits for nobody"))):
-        pass
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_parent_that_is_a_file(tmp_path, old_file, content_of):
-    target = old_file / "sub" / "data"
-    with pytest.raises(TargetError, match="cannot be written") as caught, atomic.locked(target):
-        pytest.fail("the body must not run")
-    assert caught.value.where == target
-    assert caught.value.hint == "a part of the path is a file: choose another folder"
-    assert content_of(tmp_path) == {"data": b"old"}
-
-
-@pytest.mark.parametrize(
-    ("code", "hint"),
-    [
-        (errno.ENOSPC, "free some space"),
-        (errno.EDQUOT, "your quota on this disk is used up"),
-        (errno.EACCES, "choose a folder you may write to"),
-        (errno.EPERM, "choose a folder you may write to"),
-        (errno.EROFS, "this disk is read-only"),
-        (errno.EFBIG, "files of this size are not allowed"),
-        (errno.EIO, "check the disk and the path"),
-    ],
-)
-def test_refusals_of_the_system_say_what_to_do(tmp_path, monkeypatch, code, hint):
-    monkeypatch.setattr(Path, "mkdir", refuse(OSError(code, os.strerror(code))))
-    with pytest.raises(TargetError) as caught, atomic.locked(tmp_path / "a" / "data"):
-        pytest.fail("the body must not run")
-    assert caught.value.got == os.strerror(code)
-    assert caught.value.hint.startswith(hint)
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write anywhere")
-def test_folder_without_permission(tmp_path, content_of):
-    (tmp_path / "a").mkdir(mode=0o555)
-    with (
-        pytest.raises(TargetError, match="Permission denied") as caught,
-        atomic.locked(tmp_path / "a" / "data"),
-    ):
-        pytest.fail("the body must not run")
-    assert caught.value.hint == "choose a folder you may write to"
-    assert content_of(tmp_path) == {"a": None}
 
 
 def test_existing_output_is_told_apart_from_a_parent_that_is_a_file(old_file):

@@ -20,6 +20,8 @@ from stirdata.manifest import (
     checksum_lines,
     describe_array,
     describe_file,
+    files_below,
+    is_leftover,
     load,
     manifest_path,
 )
@@ -267,3 +269,79 @@ def test_entries_describe_files_and_arrays(tmp_path):
 
 def test_checksum_lines_are_those_of_sha256sum():
     assert checksum_lines(MANIFEST.files * 2) == f"{HASH}  scale_0.3_1.0.h5\n" * 2
+
+
+LEFTOVERS = [
+    # macOS
+    *(
+        ".DS_Store",
+        "._0.png",
+        "._.DS_Store",
+        ".AppleDouble/0.png",
+        ".AppleDB",
+        ".AppleDesktop",
+        ".LSOverride",
+    ),
+    *(".Spotlight-V100/Store-V2/0.png", ".Trashes", ".fseventsd/no_log", ".TemporaryItems", ".apdisk"),
+    *(
+        ".localized",
+        ".VolumeIcon.icns",
+        ".DocumentRevisions-V100",
+        "__MACOSX/._0.png",
+        ".metadata_never_index",
+    ),
+    *(".com.apple.timemachine.donotpresent", ".com.apple.timemachine.supported", ".smbdeleteAAA1234"),
+    *("Icon\r", "Icon\uf00d", "Network Trash Folder/0.png", "Temporary Items", ":2eDS_Store", ":2e_0.png"),
+    # Windows
+    *("Thumbs.db", "thumbs.DB", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "Desktop.ini"),
+    *("$RECYCLE.BIN/S-1-5-21/0.png", "$Recycle.Bin", "System Volume Information/IndexerVolumeGuid"),
+    *("Thumbs.db:encryptable", "0.png:Zone.Identifier"),
+    # network storage
+    *("@eaDir/0.png/SYNOPHOTO_THUMB_M.jpg", "#recycle/0.png", "#snapshot", "@tmp", "@SynoResource"),
+    *("0.png@SynoEAStream", "0.png@SynoResource", "@Recycle/0.png", "@Recently-Snapshot"),
+    *(".@__thumb/s1000.png", ".@__qini", ".@upload_cache"),
+    # Linux and network file systems
+    *(".directory", ".Trash-1000/files/0.png", ".Trash", ".nfs000000000002a4f100000001", ".__afs1A2B"),
+    *(".fuse_hidden0000002a00000001", ".snapshot/hourly.0/0.png", "~snapshot", ".zfs/snapshot", "lost+found"),
+]
+
+
+@pytest.mark.parametrize("name", LEFTOVERS)
+def test_what_systems_leave_behind_is_known_in_every_folder(name):
+    assert is_leftover(Path(name))
+    assert is_leftover(Path("train/3") / name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("0.png", "train/0/0.png", "scales.csv", "manifest.json", "SHA256SUMS", ".gitkeep", ".hidden/0.png"),
+        *("notes.txt~", "icon", "Icon.png", "thumbs.png", "recycled/0.png", "trash/0.png", "directory.png"),
+        *("snapshot/0.png", "@", "0@eaDir.png", "my.DS_Store", "desktop.ini.txt", ".nfs", ".nfs-guide", "._"),
+        *(".out.h5.partial", ".out.h5.lock", ".trash-"),
+    ],
+)
+def test_what_people_put_there_is_no_leftover(name):
+    assert not is_leftover(Path(name))
+
+
+def test_files_below_a_folder_in_order_and_apart_from_leftovers(tmp_path):
+    for name in ("b.png", "a/2.png", "a/10.png", "a.png", ".DS_Store", "a/Thumbs.db", "@eaDir/b.png/x.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty" / ".Trashes").mkdir(parents=True)
+    files, leftovers = files_below(tmp_path)
+    assert files == [tmp_path / name for name in ("a/10.png", "a/2.png", "a.png", "b.png")]
+    assert leftovers == [tmp_path / name for name in (".DS_Store", "@eaDir", "a/Thumbs.db", "empty/.Trashes")]
+
+
+def test_a_dataset_within_a_snapshot_is_whole(tmp_path):
+    folder = tmp_path / ".snapshot" / "daily.0"
+    folder.mkdir(parents=True)
+    (folder / "0.png").touch()
+    assert files_below(folder) == ([folder / "0.png"], [])
+
+
+def test_files_below_a_folder_that_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        files_below(tmp_path / "missing")

@@ -42,4 +42,4 @@ def test_the_first_command_makes_a_realization_and_the_second_runs_the_tests():
     assert (
         "pip install -c constraints.txt -e ." in first and "generate mnist-scale --source synthetic" in first
     )
-    assert "pip install -c constraints.txt" in second and second.endswith("-m pytest")
+    assert "pip install -c constraints.txt" in second and second.endswith("-m pytest -n auto")

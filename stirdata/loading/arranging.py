@@ -1,20 +1,23 @@
-"""Bringing the blocks of a STIR file to their places in one tensor, on any device, in little memory.
+"""Bringing the blocks of a selection to their places in one tensor, on any device, in little memory.
 
 The bytes of the images are first put, in their final order, into the last part of the memory of the result;
 then they are spread to floats from the front on. A float is never written over a byte that is still needed.
+Mean and standard deviation are counted from the same blocks.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stirdata.errors import NotEnoughMemoryError
 from stirdata.executors import threads
-from stirdata.loading.forms import Form
-from stirdata.loading.memory import enough_for
-from stirdata.loading.tensors import Converter, empty_images
+from stirdata.loading.tensors import Converter, Form, empty_images
 from stirdata.loading.transport import Transport
 
 if TYPE_CHECKING:
@@ -23,10 +26,10 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from stirdata.families.stir.selection import Selection
+    from stirdata.loading.selection import Selection
 
 Blocks = Iterable[tuple[int, "NDArray[np.uint8]"]]
-"""Blocks of a selection as a STIR file yields them: place among the rows, and uint8 (B, H, W[, C])."""
+"""Blocks of a selection as they are read: where they begin in its order, and uint8 (B, H, W[, C])."""
 
 _PIECE_BYTES = 1 << 22
 """Of uint8 that travel, or are converted by a thread, at a time."""
@@ -36,15 +39,15 @@ _LAST_IMAGES = 32
 
 
 def load(blocks: Blocks, selection: Selection, form: Form, device: torch.device) -> torch.Tensor:
-    """Return the images of a selection as one tensor (N, channels, side, side) on a device.
+    """Return the images of a selection as one tensor (N, channels, height, width) on a device.
 
     Beyond the result, some megabytes are needed on the way.
 
     Raises:
         NotEnoughMemoryError: The device has no room for them.
     """
-    channels, side = selection.frame.channels, selection.frame.canvas
-    shape = (len(selection), channels, side, side)
+    height, width, *channels = selection.image_shape
+    shape = (len(selection), *(channels or [1]), height, width)
     with enough_for(int(np.prod(shape)) * form.dtype.itemsize, device):
         result = empty_images(shape, form.dtype, device, channels_last=form.channels_last)
         rows = _last_bytes(result)
@@ -68,7 +71,7 @@ def _last_bytes(images: torch.Tensor) -> torch.Tensor:
 
 def _arrange(blocks: Blocks, selection: Selection, rows: NDArray[np.uint8], channels_last: bool) -> None:
     """Put the bytes of every image into its row, in the result's memory format."""
-    for start, piece in _pieces(blocks, selection):
+    for start, piece in _pieces(blocks):
         images = slice(start, start + len(piece))
         places = selection.places[images] if selection.shuffle else images
         rows[places] = _as_rows(piece, channels_last)
@@ -80,7 +83,7 @@ def _arrange_on_device(blocks: Blocks, selection: Selection, rows: torch.Tensor,
 
     transport = Transport(rows.device)
     places = torch.from_numpy(selection.places).to(rows.device) if selection.shuffle else None
-    for start, piece in _pieces(blocks, selection):
+    for start, piece in _pieces(blocks):
         arrived = _as_rows(transport(piece), channels_last)
         if places is None:
             rows[start : start + len(piece)] = arrived
@@ -88,12 +91,12 @@ def _arrange_on_device(blocks: Blocks, selection: Selection, rows: torch.Tensor,
             rows.index_copy_(0, places[start : start + len(piece)], arrived)
 
 
-def _pieces(blocks: Blocks, selection: Selection) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _pieces(blocks: Blocks) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield parts of the blocks, and where they begin in the order of the selection."""
-    for place, block in blocks:
+    for first, block in blocks:
         step = max(1, _PIECE_BYTES // block[:1].nbytes)
         for start in range(0, len(block), step):
-            yield place * selection.block + start, block[start : start + step]
+            yield first + start, block[start : start + step]
 
 
 def _as_rows(stored: Any, channels_last: bool) -> Any:
@@ -134,3 +137,98 @@ def _convert(pixels: torch.Tensor, target: torch.Tensor, form: Form, executor: E
     step = max(1, _PIECE_BYTES // 4 // pixels[0].numel())
     parts = [slice(start, start + step) for start in range(0, len(pixels), step)]
     list(executor.map(lambda part: converter(pixels[part], target[part]), parts))
+
+
+_LEVELS = 256
+_PIECE_VALUES = 1 << 20  # counting widens every value to eight bytes
+
+_ADVICE = "take fewer scales, dtype=torch.float16 or torch.uint8, or batches(), which keeps a byte per value"
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Return how many bytes new tensors can take on a device, or None where it cannot tell.
+
+    What torch holds in reserve for new tensors counts as free.
+    """
+    import torch
+
+    if device.type != "cuda":
+        return None
+    reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + reserve
+
+
+@contextmanager
+def enough_for(needed: int, device: torch.device) -> Iterator[None]:
+    """Check that a device has room for so many bytes, and translate its error if it turns out not to.
+
+    Raises:
+        NotEnoughMemoryError: On entry, or for a failed allocation inside.
+    """
+    free = free_bytes(device)
+    if free is not None and needed > free:
+        raise _too_much(needed, device)
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, NotEnoughMemoryError) or not _is_failed_allocation(error):
+            raise
+        raise _too_much(needed, device) from error
+
+
+def _is_failed_allocation(error: Exception) -> bool:
+    """Tell torch's errors for lack of memory, of which only the one for CUDA has a type, from others."""
+    import torch
+
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return any(word in str(error).lower() for word in words)
+
+
+def _too_much(needed: int, device: torch.device) -> NotEnoughMemoryError:
+    free = free_bytes(device)
+    return NotEnoughMemoryError(
+        "the images do not fit into memory",
+        where=f"device {device}",
+        expected=f"{_size(needed)} free",
+        got=f"{_size(free)} free" if free is not None else "less",
+        hint=_ADVICE,
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count} bytes ({count / 1e9:.2f} GB)"
+
+
+def mean_and_std(
+    blocks: Iterable[NDArray[np.uint8]], channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of all pixels per channel, in units of [0, 1].
+
+    Args:
+        blocks: Images, uint8 (B, H, W), or (B, H, W, 3) for three channels.
+        channels: 1 or 3.
+
+    Example:
+        >>> mean_and_std([np.array([[[0, 255], [0, 255]]], np.uint8)], 1)
+        ((0.5,), (0.5,))
+    """
+    counts = np.zeros((channels, _LEVELS), np.int64)
+    for block in blocks:
+        pixels = block.reshape(-1, channels)
+        for start in range(0, len(pixels), _PIECE_VALUES):
+            for channel in range(channels):
+                values = pixels[start : start + _PIECE_VALUES, channel]
+                counts[channel] += np.bincount(values, minlength=_LEVELS)
+    means, stds = zip(*(_of_histogram([int(count) for count in row]) for row in counts), strict=True)
+    return means, stds
+
+
+def _of_histogram(counts: list[int]) -> tuple[float, float]:
+    """Return mean and population standard deviation of levels, as 255th parts."""
+    number = sum(counts)
+    total = sum(level * count for level, count in enumerate(counts))
+    squares = sum(level * level * count for level, count in enumerate(counts))
+    variance = Fraction(squares * number - total * total, (255 * number) ** 2)
+    return float(Fraction(total, 255 * number)), math.sqrt(variance)

@@ -13,7 +13,7 @@ from array_api_compat import array_namespace, device, is_numpy_array, is_torch_a
 from stirdata.arguments import checked_integer
 from stirdata.errors import ParameterError
 from stirdata.imaging.bicubic import rescale
-from stirdata.loading.streams import random_words, stream_key
+from stirdata.loading.epochs import random_words, stream_key
 
 if TYPE_CHECKING:
     import torch
@@ -101,22 +101,34 @@ class ScaleAugment:
         uniform = xp.astype(random_words(key, indices), xp.float64) * 2.0**-53
         return uniform * (self.high - self.low) + self.low
 
-    def __call__(self, images: Any, indices: Any, epoch: int) -> Any:
+    def __call__(self, images: Any, indices: Any = None, epoch: int = 0) -> Any:
         """Return the images, each rescaled by its factor; all channels of an image alike.
+
+        A single Pillow image is taken as well, so that this can be the ``transform`` of a view. Its factor is
+        that of its index and the epoch, or without an index one drawn from torch's own random numbers, which
+        a DataLoader seeds in each worker.
 
         Args:
             images: uint8, shape (N, channels, side, side): a NumPy array or a torch tensor on any device
-                that has float64.
+                that has float64. Or a square Pillow image of mode L or RGB.
             indices: Which image of the data set each one is: int64, shape (N,), of the same library and on
-                the same device.
+                the same device. Of a Pillow image an integer, or None.
             epoch: 0 or more.
 
         Returns:
-            uint8, shape (N, channels, side, side), of the library and on the device of ``images``.
+            uint8, shape (N, channels, side, side), of the library and on the device of ``images``; or a
+            Pillow image.
 
         Raises:
             ParameterError: Shapes, types or devices do not fit.
+
+        Example:
+            >>> from PIL import Image
+            >>> ScaleAugment(0.5, 2.0, seed=0)(Image.new("L", (28, 28)), 7, epoch=3).size
+            (28, 28)
         """
+        if hasattr(images, "getbands"):
+            return self._of_pillow_image(images, indices, epoch)
         xp = array_namespace(images, indices)
         _check_images(xp, images, indices)
         if is_torch_array(images) and images.device.type == "cpu":
@@ -128,6 +140,34 @@ class ScaleAugment:
         side = images.shape[2]
         planes, scales = xp.reshape(images, (-1, side, side)), xp.reshape(factors, (-1,))
         return xp.reshape(_rescaled(planes, scales, on_cpu=is_numpy_array(images)), images.shape)
+
+    def _of_pillow_image(self, image: Any, index: int | None, epoch: int) -> Any:
+        import numpy as np
+        from PIL import Image
+
+        if image.mode not in ("L", "RGB") or image.width != image.height:
+            raise ParameterError(
+                "this is no square 8-bit image",
+                where="images",
+                expected="mode L or RGB, as wide as high",
+                got=f"mode {image.mode}, {image.width} x {image.height}",
+            )
+        pixels = np.asarray(image)
+        planes = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
+        factors = np.full(len(planes), self._factor_of(index, epoch))
+        rescaled = _rescaled(np.ascontiguousarray(planes), factors, on_cpu=True)
+        return Image.fromarray(rescaled[0] if pixels.ndim == 2 else np.moveaxis(rescaled, 0, -1).copy())
+
+    def _factor_of(self, index: int | None, epoch: int) -> float:
+        """Return the factor of an image; without an index one of torch's random numbers makes it."""
+        import numpy as np
+
+        if index is not None:
+            number = checked_integer("indices", index, 0)
+            return float(self.factors(np.array([number], np.int64), epoch)[0])
+        import torch
+
+        return float(torch.rand((), dtype=torch.float64)) * (self.high - self.low) + self.low
 
 
 def _rescaled(planes: Any, scales: Any, *, on_cpu: bool) -> Any:

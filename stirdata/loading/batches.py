@@ -11,8 +11,8 @@ from stirdata.arguments import checked_flag, checked_function, checked_integer
 from stirdata.errors import ParameterError
 from stirdata.executors import busy
 from stirdata.loading.epochs import Epochs
-from stirdata.loading.forms import Form, checked_form
-from stirdata.loading.tensors import Converter, Level, empty_images
+from stirdata.loading.tensors import Converter, Form, Level, checked_form, empty_images
+from stirdata.loading.views import selected_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +37,8 @@ class Batches:
 
     An iteration yields tuples ``(images, labels, *others)``. Every epoch has an order of its own, which
     depends on seed, epoch and number of images only: not on the machine, the device or the versions of
-    NumPy and torch. ``len()`` is the number of batches per epoch, the same on every rank.
+    NumPy and torch. ``len()`` is the number of batches per epoch. A DataLoader takes it with
+    ``batch_size=None``, and torchdata's StatefulDataLoader does.
 
     Epochs are counted from 0. An iteration that ends moves on to the next epoch. So does starting
     another one after leaving an iteration before its end: the batches not handed out are left out, as with a
@@ -46,8 +47,9 @@ class Batches:
 
     With several ranks, every ``world_size``-th image of the order is a rank's: no image is on two ranks, and
     the ranks' batches number k together are the batch number k of a single process with
-    ``world_size * batch_size``. The last ``N % world_size`` images of the order are on none: other images in
-    each epoch if shuffled.
+    ``world_size * batch_size``. If ranks are even, the last ``N % world_size`` images of the order are on
+    none: other images in each epoch if shuffled. Else every image is on one rank, and some ranks may have a
+    batch more: right for evaluating, and a trap for what waits for all ranks in every step.
 
     On a CPU torch's threads make the batches, or one thread if the machine is busy when an epoch begins.
 
@@ -64,10 +66,17 @@ class Batches:
         drop_last: Whether to leave out the last batch of an epoch if it is smaller.
         rank: Which part of each epoch, 0 to ``world_size - 1``.
         world_size: Number of parts, 1 or more.
-        transform: Called with each batch's uint8 images, their indices in ``images`` (int64, on the device)
+        even: Whether all ranks have as many images; None for even ones when shuffling.
+        augment: Called with each batch's uint8 images, their indices in ``images`` (int64, on the device)
             and the epoch; returns as many uint8 images. :class:`stirdata.ScaleAugment` is one.
+        channels: 3 for grey images repeated in three channels; None for those that there are.
+        dataset: What :attr:`dataset` is to be; None for the tensors.
         reuse: Write the images of every batch into the same memory. Then they are valid until the next
             batch is asked for; otherwise they are the caller's for good. Labels and others always are.
+
+    Attributes:
+        dataset: All images, item by item: it has a length, and where the batches come from a loader also
+            ``classes``, ``class_to_idx`` and ``targets``.
 
     Raises:
         ParameterError: An argument is out of range, or the tensors do not fit each other.
@@ -96,21 +105,28 @@ class Batches:
         drop_last: bool = False,
         rank: int = 0,
         world_size: int = 1,
-        transform: Transform | None = None,
+        even: bool | None = None,
+        augment: Transform | None = None,
+        channels: int | None = None,
+        dataset: Any = None,
         reuse: bool = False,
     ) -> None:
         import torch
+        from torch.utils.data import IterableDataset
 
+        IterableDataset.register(Batches)  # so that a DataLoader iterates over it
         _check_tensors(images, (labels, *others))
-        self._epochs = Epochs(len(images), batch_size, shuffle, seed, drop_last, rank, world_size)
+        self._epochs = Epochs(len(images), batch_size, shuffle, seed, drop_last, rank, world_size, even)
+        self.dataset = selected_tensors(images, labels, *others) if dataset is None else dataset
         self._images, self._companions = images, (labels, *others)
         # Colour images as they lie in files are a view with the channels moved, which torch would gather
         # value by value; moved back, whole images are copied.
         self._moved = not images.is_contiguous() and images.permute(0, 2, 3, 1).is_contiguous()
         self._rows = images.permute(0, 2, 3, 1) if self._moved else images
         wanted = torch.float32 if dtype is None else dtype
-        self._form = checked_form(wanted, channels_last, normalize, images.shape[1])
-        self._transform = checked_function("transform", transform)
+        self._channels = images.shape[1] if channels is None else channels
+        self._form = checked_form(wanted, channels_last, normalize, self._channels)
+        self._augment = checked_function("augment", augment)
         self._set_threads(in_one_thread=False)
         self._reuse, self._channels_last = checked_flag("reuse", reuse), bool(channels_last)
         self._buffer: torch.Tensor | None = None
@@ -122,8 +138,19 @@ class Batches:
         on_cpu = self._images.device.type == "cpu"
         plain = in_one_thread and on_cpu and self._rows.is_contiguous()
         self._array = self._rows.numpy() if plain else None
-        self._in_pieces = in_one_thread and on_cpu and self._transform is None
+        as_stored = self._channels == self._images.shape[1]
+        self._in_pieces = in_one_thread and on_cpu and self._augment is None and as_stored
         self._converter = _converter(self._images.device, self._form, in_one_thread)
+
+    @property
+    def batch_size(self) -> int:
+        """Images per batch and rank."""
+        return self._epochs.batch_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images are, and all that is handed out."""
+        return self._images.device
 
     @property
     def epoch(self) -> int:
@@ -151,7 +178,20 @@ class Batches:
         )
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Start the next epoch, or go on where a loaded state was."""
+        """Start the next epoch, or go on where a loaded state was.
+
+        Raises:
+            ParameterError: In a worker process of a DataLoader, each of which would yield everything.
+        """
+        from torch.utils.data import get_worker_info
+
+        if get_worker_info() is not None:
+            raise ParameterError(
+                "batches are made where the images are, not in worker processes",
+                where="num_workers",
+                expected="0",
+                hint="DataLoader(batches, batch_size=None, num_workers=0)",
+            )
         last = self._cursor
         self._cursor = _Cursor(last.epoch + 1) if last.begun else _Cursor(last.epoch, last.position)
         return self._run(self._cursor)
@@ -204,8 +244,8 @@ class Batches:
 
         self._set_threads(in_one_thread=busy())
         members = torch.from_numpy(self._epochs.members(cursor.epoch)).to(self._images.device)
-        size = min(self._epochs.batch_size, len(members))
-        for chosen in torch.split(members, size)[cursor.position :]:
+        size = max(1, min(self._epochs.batch_size, len(members)))
+        for chosen in torch.split(members, size)[cursor.position : len(self)]:
             batch = self._batch(chosen, cursor.epoch)
             cursor.position += 1
             cursor.begun = True
@@ -217,9 +257,11 @@ class Batches:
         if self._in_pieces and self._converter is not None:
             return self._converted_in_pieces(members, self._converter), *companions
         pixels = self._gathered(members)
-        if self._transform is not None:
-            pixels = self._transform(pixels, members, epoch)
-            _check_transformed(pixels, members)
+        if self._augment is not None:
+            pixels = self._augment(pixels, members, epoch)
+            _check_augmented(pixels, members)
+        if pixels.shape[1] != self._channels:
+            pixels = pixels.expand(-1, self._channels, -1, -1)
         return self._converted(pixels), *companions
 
     def _gathered(self, members: torch.Tensor) -> torch.Tensor:
@@ -315,14 +357,14 @@ def _check_tensors(images: Any, companions: tuple[Any, ...]) -> None:
             )
 
 
-def _check_transformed(pixels: Any, members: torch.Tensor) -> None:
+def _check_augmented(pixels: Any, members: torch.Tensor) -> None:
     import torch
 
     fits = isinstance(pixels, torch.Tensor) and pixels.dtype == torch.uint8 and pixels.ndim == 4
     if not fits or len(pixels) != len(members) or pixels.device != members.device:
         raise ParameterError(
-            "the transform did not return as many 8-bit images",
-            where="transform",
+            "the augmentation did not return as many 8-bit images",
+            where="augment",
             expected=f"torch.uint8 ({len(members)}, channels, height, width) on {members.device}",
             got=_described(pixels),
         )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stirdata.arguments import checked_flag
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
     import torch
+
+_DTYPES = ("float32", "float16", "bfloat16", "uint8")
 
 Level = float | Sequence[float]
 """In units of [0, 1]: one for all channels, or one per channel."""
@@ -218,3 +222,100 @@ def _doubled_by_torch(images: torch.Tensor) -> torch.Tensor:
 def channels_first(images: torch.Tensor) -> torch.Tensor:
     """Return stored images, (B, H, W) or (B, H, W, 3), as a view (B, channels, H, W)."""
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the images of a result are like; made by :func:`checked_form`.
+
+    Attributes:
+        dtype: ``torch.float32``, ``float16``, ``bfloat16`` or ``uint8``.
+        channels_last: Whether the memory format is ``torch.channels_last``.
+        mean: Subtracted from images in [0, 1], for all channels or for each; None for nothing.
+        std: What they are divided by after that.
+    """
+
+    dtype: torch.dtype
+    channels_last: bool = False
+    mean: Level | None = None
+    std: Level | None = None
+
+
+def checked_form(dtype: Any, channels_last: bool, normalize: Any, channels: int) -> Form:
+    """Return the form that the arguments of a loader mean.
+
+    Raises:
+        ParameterError: The type is none of the four; ``normalize`` is not a pair of numbers, or of one
+            number per channel, with a positive standard deviation; or it comes with uint8.
+    """
+    import torch
+
+    known = {getattr(torch, name): name for name in _DTYPES}
+    if not isinstance(dtype, torch.dtype) or dtype not in known:
+        expected = ", ".join(f"torch.{name}" for name in _DTYPES)
+        raise ParameterError("images of this type cannot be had", where="dtype", expected=expected, got=dtype)
+    last = checked_flag("channels_last", channels_last)
+    if normalize is None:
+        return Form(dtype, last)
+    if dtype == torch.uint8:
+        raise ParameterError(
+            "normalised images are not whole numbers", where="normalize", expected="a float dtype", got=dtype
+        )
+    return Form(dtype, last, *_checked_levels(normalize, channels))
+
+
+def _checked_levels(normalize: Any, channels: int) -> tuple[Level, Level]:
+    import numpy as np
+
+    try:
+        with np.errstate(over="ignore"):  # what is infinite or 0 as float32, in which images are, is refused
+            mean, std = (np.asarray(level, np.float64).astype(np.float32) for level in normalize)
+    except (TypeError, ValueError, RuntimeError):
+        raise _no_levels(normalize, channels) from None
+    for level in (mean, std):
+        if level.shape not in ((), (channels,)) or not np.isfinite(level).all():
+            raise _no_levels(normalize, channels)
+    if not (std >= np.finfo(np.float32).tiny).all():
+        raise _no_levels(normalize, channels)
+    return mean.tolist(), std.tolist()
+
+
+def _no_levels(normalize: Any, channels: int) -> ParameterError:
+    return ParameterError(
+        "images cannot be normalised by this",
+        where="normalize",
+        expected=f"mean and positive standard deviation, in units of [0, 1]: numbers, or {channels} of each",
+        got=repr(normalize),
+        hint="mean_and_std() returns those of a split",
+    )
+
+
+def converted(images: torch.Tensor, form: Form) -> torch.Tensor:
+    """Return uint8 images (N, channels, height, width), of any memory layout, in a form."""
+    import torch
+
+    if form.dtype != torch.uint8:
+        return to_float(images, form.mean, form.std, dtype=form.dtype, channels_last=form.channels_last)
+    out = empty_images(tuple(images.shape), torch.uint8, images.device, channels_last=form.channels_last)
+    return out.copy_(images)
+
+
+def numpy_type(dtype: Any) -> Any:
+    """Return torch's type for NumPy's, which arrays can have; torch's own and None as they are.
+
+    Raises:
+        ParameterError: NumPy has no such type, or images cannot be had in it.
+    """
+    import numpy as np
+    import torch
+
+    known = {np.dtype(name): getattr(torch, name) for name in _DTYPES if name != "bfloat16"}
+    if dtype is None or dtype in known.values():
+        return dtype
+    try:
+        return known[np.dtype(dtype)]
+    except (KeyError, TypeError) as error:
+        expected = ", ".join(str(name) for name in known)
+        raise ParameterError(
+            "arrays of images of this type cannot be had", where="dtype", expected=expected, got=dtype
+        ) from error

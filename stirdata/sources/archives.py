@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stirdata.errors import MissingFileError, SourceError
+from stirdata.manifest import is_leftover
 
 LARGEST_MEMBER = 1 << 31
 """Most bytes of one member, inflated; the largest pictures of DOTA take less than a gigabyte."""
@@ -156,7 +157,7 @@ def index_by_name(archives: Iterable[Path], suffix: str) -> dict[str, Member]:
     for archive in archives:
         for member in members(archive):
             path = PurePosixPath(member.name)
-            if path.suffix.lower() == suffix and "__MACOSX" not in path.parts:
+            if path.suffix.lower() == suffix and not is_leftover(path):
                 index.setdefault(path.stem, member)
     return index
 

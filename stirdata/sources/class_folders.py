@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stirdata.digest import sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError
+from stirdata.manifest import is_leftover
 from stirdata.sources.svg import check_svg
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class ClassFolders:
 
     Attributes:
         classes: Pictures per class, both in the order of their names.
-        ignored: Visible files that are no pictures, relative to the folder.
+        ignored: Other files that are no pictures, relative to the folder; a system's own are not among them.
     """
 
     classes: dict[str, list[PictureFile]]
@@ -58,7 +59,7 @@ class ClassFolders:
 
 
 def find(folder: Path) -> ClassFolders:
-    """List the pictures of every class. Hidden files and folders are passed over.
+    """List the pictures of every class. What is hidden, or left behind by a system, is passed over.
 
     Raises:
         MissingFileError: The folder does not exist, or has no folders in it.
@@ -66,7 +67,7 @@ def find(folder: Path) -> ClassFolders:
     """
     if not folder.is_dir():
         raise MissingFileError("the source folder does not exist", where=folder, hint=_LAYOUT)
-    entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
+    entries = _entries(folder)
     classes: dict[str, list[PictureFile]] = {}
     ignored = [entry.name for entry in entries if not entry.is_dir()]
     for entry in entries:
@@ -89,11 +90,14 @@ def find(folder: Path) -> ClassFolders:
     return ClassFolders(dict(sorted(classes.items())), ignored)
 
 
+def _entries(folder: Path) -> list[Path]:
+    entries = sorted(folder.iterdir())
+    return [path for path in entries if not path.name.startswith(".") and not is_leftover(Path(path.name))]
+
+
 def _pictures(folder: Path, name: str) -> tuple[list[PictureFile], list[str]]:
     pictures, others = [], []
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            continue
+    for path in _entries(folder):
         identity = f"{name}/{_composed(path.name)}"
         if path.is_file() and path.suffix.lower() in (*IMAGE_SUFFIXES, SVG_SUFFIX):
             pictures.append(PictureFile(path, identity))

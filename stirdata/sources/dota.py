@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from stirdata.errors import SourceError
+from stirdata.manifest import is_leftover
 from stirdata.sources.annotations import AnnotatedPictures, TableBuilder, checked_numbers, decode_text
 from stirdata.sources.archives import Member, check_named, find_archives, index_by_name, members
 
@@ -72,7 +73,7 @@ def _texts(archive: Path) -> Iterator[Member]:
     """Yield the annotation files of an archive in its order."""
     for member in members(archive):
         path = PurePosixPath(member.name)
-        if path.suffix.lower() != ".txt" or "__MACOSX" in path.parts:
+        if path.suffix.lower() != ".txt" or is_leftover(path):
             continue
         if member.size > LARGEST_ANNOTATION:
             raise SourceError(

@@ -12,7 +12,7 @@ from stirdata.errors import MissingFileError, SourceError, SourceUnavailableErro
 from stirdata.manifest import pinned
 from stirdata.progress import bar
 from stirdata.sources.svg import check_svg
-from stirdata.transfer.remote_files import RemoteFile
+from stirdata.transfer.remote import RemoteFile
 
 
 def load(

@@ -1,9 +1,10 @@
-"""The IDX format in which MNIST is distributed, gzipped or not."""
+"""The IDX format in which MNIST is distributed, gzipped or not, and the digits that come in it."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+CLASS_NAMES = tuple("0123456789")
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTES = 8  # the IDX code of the only element type that MNIST uses
+
+
+@dataclass(frozen=True)
+class DigitImages:
+    """70,000 labelled digits: 60,000 training images in file order, then 10,000 test images.
+
+    Attributes:
+        images: uint8, shape (70000, 28, 28); 0 is background, 255 is ink.
+        labels: uint8, shape (70000,), 0 to 9.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
 
 
 def read_stream(path: Path, limit: int) -> bytes:

@@ -11,8 +11,8 @@ from stirdata.errors import MissingFileError, SourceError, SourceUnavailableErro
 from stirdata.executors import threads
 from stirdata.manifest import pinned
 from stirdata.sources import idx
-from stirdata.sources.digits import DigitImages
-from stirdata.transfer.remote_files import RemoteFile
+from stirdata.sources.idx import DigitImages
+from stirdata.transfer.remote import RemoteFile
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stirdata import atomic
+from stirdata import atomic, locks
 from stirdata.cache import cache_folder
 from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, MissingFileError, SourceError, TargetError
 from stirdata.manifest import pinned
 from stirdata.progress import bar
-from stirdata.sources.digits import DigitImages
+from stirdata.sources.idx import DigitImages
 from stirdata.storage import npz
 
 
@@ -36,7 +36,7 @@ def load(*, cache: Path | str | None = None, workers: int = 1, quiet: bool = Fal
         return cached
     drawn = None
     try:
-        with atomic.locked(path):
+        with locks.locked(path):
             cached = _read(path)  # another process may have drawn them while this one waited
             if cached is not None:
                 return cached

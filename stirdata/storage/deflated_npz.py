@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from stirdata.executors import map_ordered
 from stirdata.storage import npy
-from stirdata.storage.blocked import BlockedArray
-from stirdata.storage.image_bytes import Portion
+from stirdata.storage.image_bytes import BlockedArray, Portion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

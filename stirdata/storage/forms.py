@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from stirdata.errors import FormatError, MissingFileError, ParameterError
 
-SETS = ("emoji", "mnist", "trafficsign", "aerial")
-"""The STIR sets that are published, by the names of their files."""
-
 _BEGINNINGS = {b"PK\3\4": "npz", b"PK\5\6": "npz", b"\x89HDF": "h5", b"\x93NUM": "npy"}
-_OTHERS = {".hdf5", ".hdf", ".npy", ".png", ".zip", ".json"}
-"""Ends of names that promise a format which is not written; a folder is not meant by them."""
 _NAMES = {"npz": "an npz file", "h5": "an HDF5 file"}
 
 
@@ -59,31 +56,39 @@ def _wrong(path: Path, form: str | None, named: str) -> FormatError:
     )
 
 
-def form_by_name(target: Path, folder: str = "npy") -> str:
-    """Return the format that the name of an output asks for: ``npz``, ``h5``, or that of a folder.
+def output_form(target: str | os.PathLike[str], forms: Sequence[str]) -> str:
+    """Return the form that the name of an output asks for.
+
+    Files end in .h5 or .npz. A folder has a name without an end, or a slash behind it, or it exists; an
+    end of digits, as in ``scale_0.3_1.0``, is none.
 
     Args:
-        target: The output.
-        folder: The form that a folder has: ``npy`` for STIR, ``png`` for MNIST-scale.
+        target: The output, as it was given.
+        forms: Those that the dataset has: of ``h5``, ``npz``, ``npy``, ``png``. At most one of the last two.
 
     Raises:
-        ParameterError: The name ends as those of another format do.
+        ParameterError: The name ends as those of another format do, or the dataset has no such form.
 
     Example:
-        >>> form_by_name(Path("mnist.h5")), form_by_name(Path("scale_0.3_1.0"), "png")
+        >>> output_form("mnist.h5", ["npz", "h5", "npy"]), output_form("scale_0.3_1.0", ["h5", "png"])
         ('h5', 'png')
     """
-    named = target.suffix.removeprefix(".")
-    if named in ("npz", "h5"):
+    text, path = os.fspath(target), Path(target)
+    named = path.suffix.removeprefix(".")
+    folder = next((form for form in forms if form in ("npy", "png")), "")
+    is_folder = not named.isalnum() or named.isdecimal() or text.endswith(("/", os.sep)) or path.is_dir()
+    if is_folder and folder:
+        return folder
+    if not is_folder and named in forms and named not in ("npy", "png"):
         return named
-    if target.suffix.lower() in {".npz", ".h5", *_OTHERS}:
-        raise ParameterError(
-            "no format has names that end so",
-            where=target,
-            expected="a name ending in .h5 or .npz, or the name of a folder",
-            got=target.suffix,
-        )
-    return folder
+    names = [f"a name ending in .{form}" for form in forms if form in ("h5", "npz")]
+    names += ["a folder: a name without such an end, or with a slash behind it"] if folder else []
+    raise ParameterError(
+        "no format has names that end so" if named else "a folder is no format of this dataset",
+        where=target,
+        expected=", or ".join(names),
+        got=path.suffix or "a folder",
+    )
 
 
 def _advice(form: str | None) -> str:
@@ -92,7 +97,7 @@ def _advice(form: str | None) -> str:
     return "rename it" if form else "generate or fetch it again"
 
 
-def missing(path: Path) -> MissingFileError:
+def missing(path: Path, hint: str = "") -> MissingFileError:
     """Return the error for a file that is not there; names that are nearly alike are proposed."""
     beside = [found.name for found in path.parent.iterdir()] if path.parent.is_dir() else []
     close = difflib.get_close_matches(path.name, [name for name in beside if not name.startswith(".")])
@@ -100,11 +105,5 @@ def missing(path: Path) -> MissingFileError:
         "there is no such file or folder",
         where=path,
         got=f"files of a similar name: {', '.join(close)}" if close else None,
-        hint=_where_from(path.stem),
+        hint=hint or "check the path; stirdata generate and stirdata fetch make datasets",
     )
-
-
-def _where_from(name: str) -> str:
-    if name in SETS:
-        return f"stirdata fetch stir --zenodo --only {name}, or stirdata generate stir {name}, makes one"
-    return "check the path; stirdata fetch stir --zenodo, or stirdata generate, makes datasets"

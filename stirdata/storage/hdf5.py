@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import FormatError, MissingFileError
-from stirdata.storage.blocked import BlockedArray
+from stirdata.storage.image_bytes import Block, BlockedArray, FilePart, Filling, ImageBytes, PlainBytes
+from stirdata.storage.image_bytes import opened as opened_part
 from stirdata.storage.sparse import SparseFile
 
 if TYPE_CHECKING:
@@ -46,8 +48,10 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], attributes: Mapping[st
     path.write_bytes(content)
 
 
-def write_blocked(path: Path, arrays: Mapping[str, NDArray[Any] | BlockedArray]) -> None:
-    """Write arrays of which some are never in memory as a whole.
+def write_blocked(
+    path: Path, arrays: Mapping[str, NDArray[Any] | BlockedArray], attributes: Mapping[str, Any]
+) -> None:
+    """Write arrays of which some are never in memory as a whole, and attributes of the file.
 
     The HDF5 library lays out the file in memory, without them; then they go where it left room.
     """
@@ -55,6 +59,8 @@ def write_blocked(path: Path, arrays: Mapping[str, NDArray[Any] | BlockedArray])
 
     layout = SparseFile()
     with h5py.File(layout, "w", libver="earliest", track_order=False) as file:
+        for name, value in attributes.items():
+            _write_attribute(file, name, value)
         for name, array in arrays.items():
             if isinstance(array, BlockedArray):
                 _leave_room(file, name, array)
@@ -79,7 +85,9 @@ def _leave_room(file: h5py.File, name: str, array: BlockedArray) -> None:
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     properties.set_obj_track_times(False)
     space, kind = h5py.h5s.create_simple(array.shape), h5py.h5t.py_create(array.dtype)
-    h5py.h5d.create(file.id, name.encode(), kind, space, properties)
+    group, _, leaf = name.rpartition("/")
+    place = file.require_group(group) if group else file
+    h5py.h5d.create(place.id, leaf.encode(), kind, space, properties)
 
 
 def write_array(file: h5py.File, name: str, array: NDArray[Any]) -> None:
@@ -107,7 +115,7 @@ def _write_attribute(file: h5py.File, name: str, value: Any) -> None:
         file.attrs[name] = value
 
 
-def read(path: Path, names: list[str] | None = None) -> dict[str, NDArray[Any]]:
+def read(path: Path, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
     """Read arrays by name, all of them by default.
 
     Raises:
@@ -222,6 +230,54 @@ def _text_type(data_set: h5py.Dataset) -> np.dtype[Any]:
     if not 0 < count <= _MOST_CHARACTERS:
         raise ValueError(f"{data_set.name} with {count} characters in a text")
     return np.dtype(f"<U{count}")
+
+
+def bytes_of(path: Path, name: str, stamp: tuple[int, int]) -> ImageBytes:
+    """Return where the bytes of an array are; see :func:`stirdata.storage.npz.bytes_of`."""
+    found = layouts(path)[name]
+    size = math.prod(found.shape) * found.dtype.itemsize
+    part = FilePart(path, found.offset or 0, size, stamp)
+    return (
+        PlainBytes(part) if found.offset is not None else _DataSetBytes(part, name, found.shape, found.dtype)
+    )
+
+
+@dataclass(frozen=True)
+class _DataSetBytes:
+    """An array that only the HDF5 library can read: in chunks, compressed, or never written."""
+
+    part: FilePart
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def fill(self, blocks: Sequence[Block]) -> Filling:
+        """Read blocks one after the other."""
+        with opened_part(self.part), opened(self.part.path) as file:
+            for start, target in blocks:
+                self._read(file[self.name], start, target)
+                yield
+
+    def _read(self, data_set: h5py.Dataset, start: int, target: memoryview) -> None:
+        """Read consecutive bytes as runs along the first axis that they are whole parts of."""
+        import numpy as np
+
+        axis = next(axis for axis in range(len(self.shape) + 1) if self._fits(axis, start, len(target)))
+        item = math.prod(self.shape[axis:]) * self.dtype.itemsize
+        out = np.frombuffer(target, self.dtype).reshape(-1, *self.shape[axis:])
+        if not axis:
+            data_set.read_direct(out[0])
+            return
+        first, length = start // item, self.shape[axis - 1]
+        while len(out):
+            *outer, at = np.unravel_index(first, self.shape[:axis])
+            count = min(len(out), length - int(at))
+            data_set.read_direct(out[:count], (*map(int, outer), slice(int(at), int(at) + count)))
+            first, out = first + count, out[count:]
+
+    def _fits(self, axis: int, start: int, size: int) -> bool:
+        item = math.prod(self.shape[axis:]) * self.dtype.itemsize
+        return bool(item) and start % item == 0 and size % item == 0
 
 
 @contextmanager

@@ -1,22 +1,27 @@
-"""The pixels of a STIR set where they lie on disk, read in blocks of consecutive bytes.
+"""Large arrays where they lie on disk, read and written in blocks of consecutive bytes.
 
-A block is all images of one set at one scale. Blocks are asked for in ascending order, each with the
-buffer it goes to, so that neither the file nor anything else is held in memory.
+Blocks are asked for in ascending order, each with the buffer it goes to, so that neither the file nor
+anything else is held in memory.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
 from stirdata.errors import FormatError, MissingFileError
 from stirdata.executors import available_cores, map_ordered, shutting_down, threads
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _INPUT = 1 << 16  # bytes of a deflated stream that are looked at together; what is left over is copied
 _PIECE = 1 << 20  # bytes that are inflated together
@@ -294,3 +299,35 @@ def _step(filling: Filling) -> bool:
     for _ in filling:
         return True
     return False
+
+
+@dataclass(frozen=True)
+class BlockedArray:
+    """An array that never is in memory as a whole.
+
+    Attributes:
+        shape: Of the array.
+        dtype: Of its values, little-endian or of one byte.
+        blocks: Returns its parts in C order; each is valid until the next is asked for.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    blocks: Callable[[], Iterator[NDArray[Any]]]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def portions(self, size: int) -> Iterator[bytes]:
+        """Yield the bytes of the array in portions of a size; the last may be shorter."""
+        held = bytearray()
+        for block in self.blocks():
+            held += block.reshape(-1).view("u1").data
+            whole = len(held) // size * size
+            for start in range(0, whole, size):
+                yield bytes(held[start : start + size])
+            del held[:whole]
+        if held:
+            yield bytes(held)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from stirdata.errors import FormatError, MissingFileError
-from stirdata.storage.blocked import BlockedArray
+from stirdata.manifest import is_leftover
+from stirdata.storage.image_bytes import BlockedArray
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,8 +99,27 @@ def read_array(stream: BinaryIO, header: Header, where: object) -> NDArray[Any]:
     if len(content) != header.size:
         raise _error("is cut short", where, expected=f"{header.size} bytes", got=f"{len(content)} bytes")
     flat = np.frombuffer(content, header.dtype)
+    if header.dtype.kind == "U" and _has_impossible_characters(content, header.dtype):
+        raise _error("holds characters that do not exist", where)
     array = flat.reshape(header.shape, order="F" if header.fortran else "C")
     return np.array(array, order="C")
+
+
+def _has_impossible_characters(content: bytes, dtype: np.dtype[Any]) -> bool:
+    """Tell whether text has numbers beyond Unicode, which NumPy hands on and Python fails at."""
+    codes = np.frombuffer(content, np.dtype(np.uint32).newbyteorder(dtype.byteorder))
+    return bool(len(codes)) and int(codes.max()) > sys.maxunicode
+
+
+def check_order(header: Header, where: object) -> None:
+    """Raise FormatError if an array that is to be read in blocks is in Fortran order."""
+    if header.fortran and header.size:
+        raise FormatError(
+            "the images are in Fortran order",
+            where=where,
+            expected="C order, so that the images of a scale are together",
+            hint="save numpy.ascontiguousarray of them",
+        )
 
 
 def read_header_of(path: Path) -> Header:
@@ -130,8 +151,13 @@ def read_folder(folder: Path, names: list[str] | None = None) -> dict[str, NDArr
         MissingFileError: One of the names is not there.
         FormatError: A file is no npy file, has another size than it says, or holds objects.
     """
-    present = sorted(path.stem for path in folder.glob("*.npy"))
-    return {name: read(folder / f"{name}.npy") for name in (present if names is None else names)}
+    return {name: read(folder / f"{name}.npy") for name in (names_in(folder) if names is None else names)}
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of the arrays in a folder; what systems leave there is passed over."""
+    files = folder.glob("*.npy")
+    return sorted(file.stem for file in files if not is_leftover(file.relative_to(folder)))
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata import __version__, atomic, interrupts
+from stirdata import __version__, atomic, interrupts, locks
 from stirdata.errors import ManifestError, MissingFileError
 from stirdata.manifest import (
     FOLDER_NAME,
@@ -24,12 +25,38 @@ from stirdata.manifest import (
     load,
     manifest_path,
 )
+from stirdata.storage.image_tree import MD5_NAME, TreeDigest, TreeLayout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Arrays = Mapping[str, "NDArray[Any]"]
+    from stirdata.executors import Workers
+    from stirdata.storage.image_bytes import BlockedArray
+
 Accept = Callable[[Manifest], None]
+Advance = Callable[[int], None]
+
+LIBRARIES = {"h5": ("numpy", "h5py"), "npz": ("numpy",), "npy": ("numpy",), "png": ("numpy", "pillow")}
+"""What writes each form, whose versions the manifest notes."""
+
+
+@dataclass(frozen=True)
+class StorageLayout:
+    """What a family says of how its arrays are stored.
+
+    Attributes:
+        names: All arrays, in the order of manifests and files.
+        forms: Of ``h5``, ``npz``, ``npy`` (a folder of .npy files) and ``png`` (a tree); the first is the
+            default.
+        streamed: The large arrays, if they go to the file while they are computed or read; npz files are then
+            deflated in portions. If there are none, everything is in memory and npz files are not compressed.
+        tree: How trees are laid out, if there are any.
+    """
+
+    names: tuple[str, ...]
+    forms: tuple[str, ...]
+    streamed: tuple[str, ...] = ()
+    tree: TreeLayout | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +125,183 @@ def manifest_for(
     )
 
 
+def save(
+    target: Path,
+    form: str,
+    arrays: Mapping[str, NDArray[Any] | BlockedArray],
+    description: Description,
+    layout: StorageLayout,
+    *,
+    workers: Workers,
+    attributes: Mapping[str, Any] | None = None,
+    versions: Mapping[str, str] | None = None,
+    accept: Accept = lambda manifest: None,
+    advance: Advance | None = None,
+) -> Manifest:
+    """Write a dataset with its manifest and SHA256SUMS; hold the lock of ``target``.
+
+    Args:
+        target: A file, or a folder for ``npy`` and ``png``; replaced if it exists.
+        form: One of the layout's.
+        arrays: All that the layout names; those that are blocked are hashed while they are written.
+        description: What they are.
+        layout: How they are stored.
+        workers: Threads to compress in, and processes to encode in; the bytes do not depend on them.
+        attributes: What the file says of itself beside its arrays; not said by folders.
+        versions: Of programs and libraries that took part, other than those that write the file.
+        accept: Called with the manifest before anything gets its name; raises to refuse it.
+        advance: Called with the number of images written, of PNG files only.
+
+    Raises:
+        TargetError: The output cannot be written.
+        FormatError: A blocked array is read from a damaged file.
+    """
+    ordered = {name: arrays[name] for name in layout.names}
+    if not layout.streamed:
+        ordered = {name: _whole(array) for name, array in ordered.items()}
+    content = {name: _Hashed(array, streamed=name in layout.streamed) for name, array in ordered.items()}
+    said = dict(attributes or {})
+    trees: list[TreeDigest] = []
+
+    def write(path: Path) -> None:
+        if form == "png":
+            trees.append(_write_tree(path, ordered, layout, workers, advance))
+        elif form == "npy":
+            _write_folder(path, content, said)
+        else:
+            _write_file(path, form, content, said, workers, streamed=bool(layout.streamed))
+
+    def describe(files: list[FileEntry]) -> Manifest:
+        entries = {name: array.entry() for name, array in content.items()}
+        checksums = {MD5_NAME: trees[0].md5} if trees else {}
+        return manifest_for(
+            entries, description, files, LIBRARIES[form], checksums=checksums, versions=versions
+        )
+
+    def fill(folder: Path) -> list[FileEntry]:
+        write(folder)
+        if trees:
+            return trees[0].files
+        return [describe_file(file, file.name) for file in _in_order(folder, ordered)]
+
+    if form in ("png", "npy"):
+        return save_folder(target, fill, describe, accept)
+    return save_file(target, write, describe, accept)
+
+
+class _Hashed:
+    """An array whose digest is known once it has been written."""
+
+    def __init__(self, array: NDArray[Any] | BlockedArray, *, streamed: bool) -> None:
+        self.array = array
+        self.streamed = streamed
+        self._digest = hashlib.sha256()
+
+    def writable(self) -> NDArray[Any] | BlockedArray:
+        """Return the array; blocks are hashed while they are taken."""
+        from stirdata.storage.image_bytes import BlockedArray
+
+        array = self.array
+        if not isinstance(array, BlockedArray):
+            return BlockedArray(array.shape, array.dtype, lambda: iter([array])) if self.streamed else array
+        self._digest = hashlib.sha256()
+
+        def blocks() -> Iterator[NDArray[Any]]:
+            for block in array.blocks():
+                self._digest.update(block.data)
+                yield block
+
+        return BlockedArray(array.shape, array.dtype, blocks)
+
+    def entry(self) -> ArrayEntry:
+        """Return what the manifest says of the array."""
+        from stirdata.storage.image_bytes import BlockedArray
+
+        if isinstance(self.array, BlockedArray):
+            return ArrayEntry(self.array.dtype.str, self.array.shape, self._digest.hexdigest())
+        return describe_array(self.array)
+
+
+def digest_of(array: NDArray[Any] | BlockedArray) -> str:
+    """Return the SHA-256 of an array, whole or blocked, as manifests have it."""
+    from stirdata.storage.image_bytes import BlockedArray
+
+    if not isinstance(array, BlockedArray):
+        return describe_array(array).sha256
+    digest = hashlib.sha256()
+    for block in array.blocks():
+        digest.update(block.data)
+    return digest.hexdigest()
+
+
+def _whole(array: NDArray[Any] | BlockedArray) -> NDArray[Any]:
+    """Return an array in memory."""
+    import numpy as np
+
+    from stirdata.storage.image_bytes import BlockedArray
+
+    if not isinstance(array, BlockedArray):
+        return array
+    parts = [block.reshape(-1).copy() for block in array.blocks()]
+    return np.concatenate(parts).reshape(array.shape) if parts else np.empty(array.shape, array.dtype)
+
+
+def _write_file(
+    path: Path,
+    form: str,
+    content: Mapping[str, _Hashed],
+    attributes: Mapping[str, Any],
+    workers: Workers,
+    *,
+    streamed: bool,
+) -> None:
+    from stirdata.storage import deflated_npz, hdf5, npz
+
+    arrays: dict[str, Any] = {name: array.writable() for name, array in content.items()}
+    if form == "h5":
+        (hdf5.write_blocked if streamed else hdf5.write)(path, arrays, attributes)
+        return
+    members = _members(arrays, attributes)
+    if streamed:
+        deflated_npz.write(path, members, workers.threads(), workers.count)
+    else:
+        npz.write(path, members)
+
+
+def _write_folder(folder: Path, content: Mapping[str, _Hashed], attributes: Mapping[str, Any]) -> None:
+    from stirdata.storage import npy
+
+    members = _members({name: array.writable() for name, array in content.items()}, attributes)
+    for name, array in members.items():
+        npy.write(folder / f"{name}.npy", array)
+
+
+def _members(arrays: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arrays under names without a slash, and the attributes as a table of text."""
+    import numpy as np
+
+    members = {name.replace("/", "_"): array for name, array in arrays.items()}
+    if attributes:
+        members["metadata"] = np.array([[name, str(value)] for name, value in attributes.items()])
+    return members
+
+
+def _in_order(folder: Path, names: Iterable[str]) -> list[Path]:
+    files = [folder / f"{name.replace('/', '_')}.npy" for name in names]
+    beside = folder / "metadata.npy"
+    return files if beside in files or not beside.exists() else [*files, beside]
+
+
+def _write_tree(
+    folder: Path, arrays: Mapping[str, Any], layout: StorageLayout, workers: Workers, advance: Advance | None
+) -> TreeDigest:
+    from stirdata.storage import image_tree
+
+    if layout.tree is None:
+        raise ValueError("a family with the form png has the layout of a tree")
+    return image_tree.write(folder, arrays, layout.tree, workers.processes(), advance)
+
+
 def save_file(
     target: Path,
     write: Callable[[Path], None],
@@ -134,7 +338,7 @@ def save_manifest(target: Path, manifest: Manifest) -> None:
         TargetError: They cannot be written.
     """
     sums, beside = target.parent / SUMS_NAME, manifest_path(target)
-    with interrupts.deferred(), atomic.locked(sums), atomic.new_files(sums, beside) as new:
+    with interrupts.deferred(), locks.locked(sums), atomic.new_files(sums, beside) as new:
         new_sums, new_manifest = new
         new_manifest.write_bytes(manifest.dumps().encode())
         new_sums.write_bytes(_with_checksums(sums, manifest.files))
@@ -183,7 +387,7 @@ def finish_file(target: Path) -> None:
 
     if atomic.finish_file(target, is_listed):
         sums = target.parent / SUMS_NAME
-        with atomic.locked(sums), atomic.new_file(sums) as new_sums:
+        with locks.locked(sums), atomic.new_file(sums) as new_sums:
             new_sums.write_bytes(_with_checksums(sums, load(manifest_path(target)).files))
 
 

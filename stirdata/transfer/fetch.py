@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from stirdata import atomic, progress
+from stirdata import atomic, locks, progress
+from stirdata.digest import HashedFile
 from stirdata.errors import FormatError, ParameterError, SourceError, SourceUnavailableError, TargetError
 from stirdata.transfer import http_replies
-from stirdata.transfer.addresses import without_password
 from stirdata.transfer.backoff import PassingError, RefusalError, persist
-from stirdata.transfer.hashed_file import HashedFile
 
 if TYPE_CHECKING:
     import requests
@@ -91,7 +90,7 @@ def fetch(
         if is_offline(offline):
             raise offline_error(target, error) from error
     tell = progress.teller(say, quiet)
-    with atomic.locked(target, lambda: tell(f"waiting for another process that fetches {target.name}")):
+    with locks.locked(target, lambda: tell(f"waiting for another process that fetches {target.name}")):
         with suppress(FileNotFoundError, SourceError):
             return _already_there(wanted)
         return _from_mirrors(urls, wanted, quiet, tell)
@@ -315,3 +314,17 @@ class _Mirror:
     def _give_up(self, reason: str) -> None:
         self.partial.clear()
         raise RefusalError(reason)
+
+
+def without_password(address: str) -> str:
+    """Return an address without the name and the password that may be in it.
+
+    Example:
+        >>> without_password("https://me:secret@host/file")
+        'https://host/file'
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

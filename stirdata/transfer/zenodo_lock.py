@@ -16,7 +16,6 @@ from stirdata import atomic
 from stirdata.errors import LockError
 from stirdata.transfer.zenodo_record import LARGEST_FILE, Record, RecordFile, name_problem
 
-NAME = "stir-zenodo.lock.json"
 SCHEMA = "stirdata/zenodo-lock/1"
 FORGET = "fetch into another folder by --dest; or, if you want what is published now, remove this lock file"
 
@@ -58,11 +57,6 @@ class Lock:
         content = {"schema": SCHEMA, **asdict(self)}
         content["files"] = {name: asdict(self.files[name]) for name in sorted(self.files)}
         return json.dumps(content, indent=1, ensure_ascii=True) + "\n"
-
-
-def path_in(folder: Path) -> Path:
-    """Return where the lock file of a folder is."""
-    return folder / NAME
 
 
 def write(path: Path, lock: Lock) -> None:

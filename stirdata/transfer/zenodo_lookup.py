@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 
 from stirdata import progress
 from stirdata.errors import ParameterError, SourceError, SourceUnavailableError
-from stirdata.manifest import pinned
 from stirdata.transfer import http_replies
-from stirdata.transfer.addresses import checked_address
 from stirdata.transfer.backoff import PassingError, RefusalError, persist
 from stirdata.transfer.fetch import OFFLINE_VARIABLE, is_offline
+from stirdata.transfer.remote import checked_address
 from stirdata.transfer.zenodo_record import Record, parse
 
 if TYPE_CHECKING:
     import requests
 
+SITE = "https://zenodo.org"
 SITE_VARIABLE = "STIRDATA_ZENODO_URL"
 
 _ANSWERS = frozenset({200, 301, 404, 410})  # all of them come with something to read
@@ -36,8 +36,8 @@ class _Reply(NamedTuple):
     content: Any
 
 
-def record_number(text: str | None = None, site: str | None = None) -> str:
-    """Return the number of a record from its number, DOI or web page; None is the pinned one.
+def record_number(text: str, site: str | None = None) -> str:
+    """Return the number of a record from its number, DOI or web page.
 
     Args:
         text: What names the record.
@@ -50,14 +50,12 @@ def record_number(text: str | None = None, site: str | None = None) -> str:
         >>> record_number("https://zenodo.org/records/6578038"), record_number("10.5281/zenodo.6578038")
         ('6578038', '6578038')
     """
-    if text is None:
-        return str(pinned("stir-zenodo")["record"])
     found = _RECORD.fullmatch(text.strip())
     if found is None:
         raise ParameterError(
             "this names no record", where="record", expected="a number such as 6578038", got=repr(text)
         )
-    hosts = {urlsplit(address).netloc for address in (site or site_of(), pinned("stir-zenodo")["site"])}
+    hosts = {urlsplit(address).netloc for address in (site or site_of(), SITE)}
     if found[1] and urlsplit(found[1]).netloc not in hosts:
         raise ParameterError(
             "this record is on another server than the one that is asked",
@@ -79,7 +77,7 @@ def site_of(base_url: str | None = None) -> str:
         >>> site_of("https://sandbox.zenodo.org/")
         'https://sandbox.zenodo.org'
     """
-    default = os.environ.get(SITE_VARIABLE) or str(pinned("stir-zenodo")["site"])
+    default = os.environ.get(SITE_VARIABLE) or SITE
     site, where = (default, SITE_VARIABLE) if base_url is None else (base_url, "base_url")
     if "@" in urlsplit(checked_address(site, where)).netloc:
         raise ParameterError(

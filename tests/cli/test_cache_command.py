@@ -9,9 +9,19 @@ import pytest
 from server import Server
 from zenodo_site import npz_of, publish
 
-from stirdata import atomic, cache_contents
+from stirdata import atomic
 from stirdata.cache import cache_folder
-from stirdata.cache_contents import LOCK, PARTIAL, PRESENT, UNKNOWN, cleanable, contents, remove
+from stirdata.operations.cache import (
+    LOCK,
+    PARTIAL,
+    PRESENT,
+    UNKNOWN,
+    cleanable,
+    contents,
+    groups,
+    known_files,
+    remove,
+)
 
 
 @pytest.fixture
@@ -87,7 +97,7 @@ def test_verify_tells_of_what_cannot_be_read(stirdata, filled, monkeypatch):
     def fail(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("stirdata.cache_checks.sha256_of_file", fail)
+    monkeypatch.setattr("stirdata.operations.cache.sha256_of_file", fail)
     ran = stirdata("cache", "verify")
     assert ran.code == 1
     assert ran.out.count("damaged: Permission denied") == 2
@@ -211,8 +221,8 @@ def test_locks_that_a_kill_has_left_are_removed(filled, content_of):
 
 
 def test_every_group_can_be_cleaned():
-    groups = {file.group for file in cache_contents.known_files(cache_folder())}
-    assert groups == set(cache_contents.GROUPS)
+    found = {file.group for file in known_files(cache_folder())}
+    assert found == set(groups())
 
 
 def test_help_of_the_commands(stirdata):

@@ -91,7 +91,7 @@ def test_source_without_manifest(made, convert, tmp_path, content_of, form):
     manifest.unlink()
     before = content_of(tmp_path)
     ran = convert(source, tmp_path / "new" / "a.npz")
-    refused(ran, "the source has no manifest, so its seed and scale factors are unknown")
+    refused(ran, "the source has no manifest, so its seed and parameters are unknown")
     assert f"  expected: {manifest}" in ran.err
     assert "stirdata verify --as mnist-scale" in ran.err
     assert content_of(tmp_path) == before

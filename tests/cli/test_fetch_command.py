@@ -9,9 +9,9 @@ import pytest
 from server import Reply, Server, page
 from zenodo_site import NUMBER, npz_of, paths, publish, sha256
 
-from stirdata import raw_download
 from stirdata.cache import cache_folder
 from stirdata.manifest import pinned
+from stirdata.operations import fetch
 from stirdata.sources import mnist
 
 
@@ -157,8 +157,8 @@ def test_interruption_says_that_the_rest_is_kept(stirdata, monkeypatch, command)
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr("stirdata.stir_download.fetch_published", interrupt)
-    monkeypatch.setattr(raw_download, "fetch_raw", interrupt)
+    monkeypatch.setattr("stirdata.transfer.published.PublishedFiles.fetch", interrupt)
+    monkeypatch.setattr(fetch, "fetch_raw", interrupt)
     ran = stirdata("fetch", *command)
     assert (ran.code, ran.out) == (130, "")
     assert "stirdata: interrupted; the next run goes on from where this one stopped\n" in ran.err

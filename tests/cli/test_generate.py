@@ -251,7 +251,7 @@ def test_synthetic_digits_when_asked_for(generate, tmp_path, monkeypatch, small_
 def test_pixels_that_differ_from_the_published_ones(generate, tmp_path, content_of):
     ran = generate(seed=("--seed", 3))
     assert (ran.code, ran.out) == (2, "")
-    assert "the pixels are not those of the published realization; nothing was written" in ran.err
+    assert "the arrays are not the published ones; nothing was written" in ran.err
     assert "the arrays of seed 3 in manifests/mnist-scale.json" in ran.err
     assert content_of(tmp_path) == {}
 

@@ -48,7 +48,7 @@ def test_file_manifest_sums_and_again(name: str, run: Run, tmp_path: Path) -> No
     assert str(tmp_path) not in manifest.manifest_path(out).read_text()
     before = out.read_bytes()
     code, stdout, stderr = run(name, "--source-dir", source, "--out", out, "--json")
-    assert (code, json.loads(stdout)["already_there"]) == (0, True)
+    assert (code, json.loads(stdout)["outputs"][0]["already_there"]) == (0, True)
     code, _, _ = run(name, "--source-dir", source, "--out", out, "--force", "--seed", 7, "--quiet")
     assert code == 0
     assert out.read_bytes() != before
@@ -77,7 +77,7 @@ def test_check_compares_with_the_manifest(run: Run, tmp_path: Path) -> None:
     signs.pictures["pic000"] = signs.pictures["pic016"]
     signs.write(source)
     code, _, stderr = run(*arguments, "--check")
-    assert (code, "the manifest is of another set" in stderr) == (2, True)
+    assert (code, "the manifest is of another dataset" in stderr) == (2, True)
 
 
 def test_quiet_is_quiet(run: Run, tmp_path: Path) -> None:

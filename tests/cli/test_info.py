@@ -4,7 +4,7 @@ import json
 
 import pytest
 from described import save_stir
-from saving import save_below
+from making import save_below
 from stir_fixtures import small_frame, small_set
 
 from stirdata.manifest import load, manifest_path

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from described import save_stir
-from saving import save_below
+from making import save_below
 
 from stirdata.digest import sha256_of_file
 
@@ -67,7 +67,10 @@ def test_existing_output_is_left_alone_without_force(stirdata, stir, tmp_path):
         (["--out", "a.png", "--columns", "0"], "0 is not in the range"),
         (["--out", "a.png", "--zoom", "17"], "17 is not in the range"),
         (["--out", "a.jpg"], "a contact sheet is a PNG file"),
-        (["--out", "a.png", "--columns", "3"], "columns can be chosen for MNIST-scale only"),
+        (
+            ["--out", "a.png", "--columns", "3"],
+            "columns can be chosen where every image has a scale of its own only",
+        ),
     ],
 )
 def test_wrong_usage(stirdata, stir, tmp_path, monkeypatch, options, message):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from stir_fixtures import DISC, SVG, data, needs_cairo, picture_folder, run
 
+from stirdata.families import asks
 from stirdata.families.stir.emoji import ICONS
-from stirdata.verification import DATASETS
 
 
 def custom(pictures: Path, out: Path, *more: object) -> list[object]:
@@ -33,7 +33,7 @@ def test_custom_prints_the_path_last(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert archive["scls"][0, :, 0, 0].tolist() == [8, 7, 6, 5]
     again = run(capsys, *custom(pictures, out, "--quiet"))
     assert (again.code, again.out, again.err) == (0, f"{out}\n", "")
-    result = json.loads(run(capsys, *custom(pictures, out, "--json")).out)
+    (result,) = json.loads(run(capsys, *custom(pictures, out, "--json")).out)["outputs"]
     assert result["already_there"]
     assert run(capsys, "verify", out).code == 0
     assert run(capsys, *custom(pictures, out, "--check")).out == f"equal to the manifest of {out}\n"
@@ -52,7 +52,8 @@ def test_custom_prints_the_path_last(tmp_path: Path, capsys: pytest.CaptureFixtu
         ["--background", "green"],
         ["--seed", "-1"],
         ["--workers", "0"],
-        ["--out", "own.h5"],
+        ["--out", "own.zarr"],
+        ["--out", "own.h5", "--format", "npz"],
         ["--source-dir", "nowhere"],
     ],
 )
@@ -111,7 +112,7 @@ def test_emoji_is_made_checked_and_compared(tmp_path: Path, capsys: pytest.Captu
 
 def test_what_can_be_asked_for_is_what_verification_knows(capsys: pytest.CaptureFixture[str]) -> None:
     text = run(capsys, "verify", "--help").out
-    assert f"[{'|'.join(DATASETS)}]" in text
+    assert f"[{'|'.join(asks())}]" in text
 
 
 def test_help_loads_neither_torch_nor_numpy() -> None:

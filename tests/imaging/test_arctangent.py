@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stirdata.imaging import arctangent
-from stirdata.imaging.arctangent import arctan, in_decimals
+from stirdata.imaging import contrast
+from stirdata.imaging.contrast import arctan, in_decimals
 
 mpmath.mp.prec = 300
 
@@ -30,18 +30,18 @@ def test_it_is_the_nearest_double_over_the_range_that_levels_need() -> None:
 
 def test_pairs_are_far_more_precise_than_the_doubt_that_is_allowed_for() -> None:
     values = np.random.RandomState(1).uniform(-4, 4, 2_000)
-    for value, high, low in zip(values, *arctangent._arctan_pair(values), strict=True):
+    for value, high, low in zip(values, *contrast._arctan_pair(values), strict=True):
         exact = mpmath.atan(mpmath.mpf(float(value)))
         error = abs((mpmath.mpf(float(high)) + mpmath.mpf(float(low)) - exact) / exact)
-        assert error < mpmath.mpf(arctangent._DOUBT) / 64
+        assert error < mpmath.mpf(contrast._DOUBT) / 64
 
 
 def test_doubtful_values_are_decided_by_decimals(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.RandomState(2).uniform(-4, 4, 50)
     expected = arctan(values)
     asked = []
-    monkeypatch.setattr(arctangent, "_DOUBT", 2.0**-50)
-    monkeypatch.setattr(arctangent, "in_decimals", lambda value: asked.append(value) or in_decimals(value))
+    monkeypatch.setattr(contrast, "_DOUBT", 2.0**-50)
+    monkeypatch.setattr(contrast, "in_decimals", lambda value: asked.append(value) or in_decimals(value))
     assert arctan(values).tolist() == expected.tolist()
     assert len(asked) > 10
 

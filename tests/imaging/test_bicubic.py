@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from oracles import pillow_rescaled
 
 from stirdata.imaging.bicubic import rescale, rescale_block
-from stirdata.sources.digits import DigitImages
+from stirdata.sources.idx import DigitImages
 
 Rescale = Callable[..., NDArray[np.uint8]]
 

@@ -1,4 +1,4 @@
-"""Gaussian weights and passes against plain implementations."""
+"""Gaussian weights and passes, and the surroundings of placed objects, against plain implementations."""
 
 from __future__ import annotations
 
@@ -56,3 +56,16 @@ def test_a_narrow_filter_changes_nothing() -> None:
 
 def test_reflection_does_not_repeat_the_edge() -> None:
     assert gaussian.reflected(4, 2).tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
+
+
+@given(st.integers(1, 9), st.integers(0, 20), st.integers(0, 12), st.data())
+def test_rows_are_those_of_the_padded_canvas(size: int, room: int, margin: int, data: st.DataObject) -> None:
+    canvas = size + room
+    starts = np.array(data.draw(st.lists(st.integers(0, room), min_size=1, max_size=3)))
+    objects = np.random.RandomState(size).uniform(1, 2, (len(starts), size, 2))
+    result = gaussian.surrounded(objects, starts, canvas, margin)
+    for rows, pixels, start in zip(result, objects, starts, strict=True):
+        whole = np.zeros((canvas, 2))
+        whole[start : start + size] = pixels
+        padded = np.pad(whole, [(margin, margin), (0, 0)], mode="edge")
+        assert np.array_equal(rows, padded[start : start + size + 2 * margin])

@@ -19,7 +19,7 @@ from stirdata import ScaleAugment
 from stirdata.errors import ParameterError
 from stirdata.loading import augment as module
 from stirdata.loading.augment import DoubledPixels
-from stirdata.sources.digits import DigitImages
+from stirdata.sources.idx import DigitImages
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
 devices = pytest.mark.parametrize("device", ["cpu", CUDA])
@@ -232,3 +232,73 @@ def test_doubling_comes_after_the_other_transform() -> None:
     ):
         upsampled = torch.nn.Upsample(scale_factor=2)(small.float()).to(torch.uint8)
         assert torch.equal(result, upsampled)
+
+
+def pictures(mode: str, count: int = 40) -> list[Image.Image]:
+    shape = (count, 28, 28) if mode == "L" else (count, 28, 28, 3)
+    return [
+        Image.fromarray(image) for image in np.random.RandomState(5).randint(0, 256, shape).astype(np.uint8)
+    ]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_pillow_images_by_index_get_the_pixels_of_batches(mode: str) -> None:
+    augment, images = ScaleAugment(0.5, 2.0, seed=3), pictures(mode)
+    stacked = np.stack([np.asarray(image) for image in images])
+    planes = stacked[:, None] if mode == "L" else stacked.transpose(0, 3, 1, 2)
+    expected = augment(np.ascontiguousarray(planes), np.arange(len(images)), 2)
+    for index, image in enumerate(images):
+        result = augment(image, index, epoch=2)
+        assert (result.mode, result.size) == (mode, (28, 28))
+        found = np.asarray(result)
+        found = found[None] if mode == "L" else found.transpose(2, 0, 1)
+        np.testing.assert_array_equal(found, expected[index])
+
+
+def test_pillow_images_without_index_follow_the_random_numbers_of_torch() -> None:
+    augment, (image, *_) = ScaleAugment(0.5, 2.0), pictures("L")
+    torch.manual_seed(11)
+    first = [np.asarray(augment(image)) for _ in range(3)]
+    assert not np.array_equal(first[0], first[1])
+    torch.manual_seed(11)
+    factors = [float(torch.rand((), dtype=torch.float64)) * 1.5 + 0.5 for _ in range(3)]
+    for found, factor in zip(first, factors, strict=True):
+        expected = pillow_rescaled(np.asarray(image)[None], np.array([factor]))[0]
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "image", [Image.new("L", (28, 27)), Image.new("1", (28, 28)), Image.new("RGBA", (4, 4))]
+)
+def test_other_pillow_images_are_refused(image: Image.Image) -> None:
+    with pytest.raises(ParameterError, match="no square 8-bit image"):
+        ScaleAugment()(image)
+
+
+@pytest.mark.parametrize("index", [-1, 1.5, "a"])
+def test_an_index_that_is_none_is_refused(index: Any) -> None:
+    with pytest.raises(ParameterError) as error:
+        ScaleAugment()(pictures("L")[0], index)
+    assert error.value.where == "indices"
+
+
+def random_affine(image: Image.Image, factor: float, centre: tuple[float, float]) -> Image.Image:
+    """Do what torchvision's ``RandomAffine(0, scale=…, interpolation=BICUBIC, center=…)`` does to an image.
+
+    Source: the documented transform: scaling about a centre, of which Pillow takes the inverse.
+    """
+    x, y = centre
+    step = 1.0 / factor
+    inverse = (step, 0.0, step * -x + x, 0.0, step, step * -y + y)
+    return image.transform(image.size, Image.Transform.AFFINE, inverse, Image.Resampling.BICUBIC)
+
+
+def test_the_obvious_port_gives_other_pixels_and_a_shifted_centre_the_published_ones() -> None:
+    augment, images = ScaleAugment(0.5, 2.0, seed=1), pictures("L", 500)
+    factors = augment.factors(np.arange(len(images)), 0)
+    published = [np.asarray(augment(image, index)) for index, image in enumerate(images)]
+    pairs = list(zip(images, factors.tolist(), strict=True))
+    obvious = [np.asarray(random_affine(image, factor, (14.0, 14.0))) for image, factor in pairs]
+    shifted = [np.asarray(random_affine(image, factor, (14.5, 14.5))) for image, factor in pairs]
+    assert sum(map(np.array_equal, published, shifted)) == len(images)
+    assert sum(map(np.array_equal, published, obvious)) <= 1

@@ -20,7 +20,7 @@ from stirdata import ScaleAugment
 from stirdata.errors import ParameterError
 from stirdata.loading import tensors
 from stirdata.loading.batches import Batches
-from stirdata.loading.streams import permutation
+from stirdata.loading.epochs import permutation
 from stirdata.loading.tensors import to_float
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
@@ -189,7 +189,7 @@ def test_a_transform_gets_bytes_indices_and_the_epoch() -> None:
         calls.append((indices.tolist(), epoch))
         return (255 - pixels)[:, :, :4]
 
-    batches = Batches(images, torch.arange(COUNT), batch_size=4, transform=inverted)
+    batches = Batches(images, torch.arange(COUNT), batch_size=4, augment=inverted)
     for epoch in (0, 1):
         for pixels, chosen in batches:
             assert torch.equal(pixels, to_float(255 - images[chosen, :, :4]))
@@ -203,7 +203,7 @@ def test_augmented_images_do_not_depend_on_the_batches(device: str, batch_size: 
     images = torch.tensor(np.random.RandomState(1).randint(0, 256, (20, 1, 28, 28)).astype(np.uint8))
     augment = ScaleAugment(0.5, 2.0, seed=2)
     batches = Batches(
-        images.to(device), torch.arange(20, device=device), batch_size=batch_size, transform=augment
+        images.to(device), torch.arange(20, device=device), batch_size=batch_size, augment=augment
     )
     for epoch in (0, 1):
         whole = to_float(augment(images, torch.arange(20), epoch))
@@ -223,9 +223,9 @@ def test_augmented_images_do_not_depend_on_the_batches(device: str, batch_size: 
     ],
 )
 def test_what_a_transform_must_not_return_is_told(wrong: Any) -> None:
-    with pytest.raises(ParameterError, match="transform") as error:
-        next(iter(some_batches(transform=wrong)))
-    assert error.value.where == "transform"
+    with pytest.raises(ParameterError, match="augment") as error:
+        next(iter(some_batches(augment=wrong)))
+    assert error.value.where == "augment"
 
 
 def test_after_a_failure_the_batch_is_still_to_come() -> None:
@@ -236,7 +236,7 @@ def test_after_a_failure_the_batch_is_still_to_come() -> None:
             raise RuntimeError
         return pixels
 
-    batches = some_batches(transform=fails_once)
+    batches = some_batches(augment=fails_once)
     running = iter(batches)
     next(running)
     with pytest.raises(RuntimeError):
@@ -488,7 +488,7 @@ def test_tensors_that_do_not_fit_are_refused(images: Any, labels: Any, others: A
         ({"drop_last": 7}, "drop_last"),
         ({"channels_last": "no"}, "channels_last"),
         ({"reuse": "no"}, "reuse"),
-        ({"transform": True}, "transform"),
+        ({"augment": True}, "augment"),
         ({"drop_last": True, "batch_size": 24}, "images"),
     ],
 )

@@ -10,8 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stirdata.errors import ParameterError
-from stirdata.loading.epochs import Epochs
-from stirdata.loading.streams import permutation
+from stirdata.loading.epochs import Epochs, permutation
 
 
 def cut(epochs: Epochs, epoch: int) -> list[list[int]]:
@@ -34,19 +33,47 @@ def test_ranks_share_an_epoch_fairly(
 ) -> None:
     assume(count >= world_size * (batch_size if drop_last else 1))
     ranks = [
-        cut(Epochs(count, batch_size, shuffle, 1, drop_last, rank, world_size), epoch)
+        cut(Epochs(count, batch_size, shuffle, 1, drop_last, rank, world_size, even=True), epoch)
         for rank in range(world_size)
     ]
     lengths = {tuple(len(batch) for batch in batches) for batches in ranks}
     assert len(lengths) == 1, "all ranks have batches of the same sizes"
     sizes = lengths.pop()
-    assert len(sizes) == len(Epochs(count, batch_size, shuffle, 1, drop_last, 0, world_size))
+    assert len(sizes) == len(Epochs(count, batch_size, shuffle, 1, drop_last, 0, world_size, even=True))
     assert all(size == batch_size for size in sizes[:-1])
     assert sizes[-1] == batch_size or (not drop_last and 0 < sizes[-1] < batch_size)
     members = [member for batches in ranks for batch in batches for member in batch]
     assert len(set(members)) == len(members), "no image is there twice"
     left_out = count - len(members)
     assert left_out < (world_size * batch_size if drop_last else world_size)
+
+
+@given(
+    count=st.integers(1, 60),
+    batch_size=st.integers(1, 20),
+    world_size=st.integers(1, 7),
+    shuffle=st.booleans(),
+    epoch=st.integers(0, 5),
+)
+def test_uneven_ranks_hand_out_every_image_once(
+    count: int, batch_size: int, world_size: int, shuffle: bool, epoch: int
+) -> None:
+    ranks = [
+        Epochs(count, batch_size, shuffle, 1, False, rank, world_size, even=False)
+        for rank in range(world_size)
+    ]
+    parts = [cut(epochs, epoch) for epochs in ranks]
+    assert [len(epochs) for epochs in ranks] == [len(batches) for batches in parts]
+    members = [member for batches in parts for batch in batches for member in batch]
+    assert sorted(members) == list(range(count))
+    lengths = [sum(map(len, batches)) for batches in parts]
+    assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_ranks_are_even_when_shuffled_unless_said(shuffle: bool) -> None:
+    parts = [len(Epochs(7, 1, shuffle, rank=rank, world_size=2)) for rank in range(2)]
+    assert parts == ([3, 3] if shuffle else [4, 3])
 
 
 @given(count=st.integers(8, 60), batch_size=st.integers(1, 5), world_size=st.integers(1, 4))

@@ -13,9 +13,9 @@ from stir_loading import small_file
 from stirdata import StirdataError, STIRDataset
 from stirdata.errors import NotEnoughMemoryError
 from stirdata.loading import arranging as loading
-from stirdata.loading import memory, transport
-from stirdata.loading.forms import Form
-from stirdata.loading.tensors import empty_images, to_float
+from stirdata.loading import arranging as memory
+from stirdata.loading import transport
+from stirdata.loading.tensors import Form, empty_images, to_float
 
 CPU = torch.device("cpu")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stirdata.loading import streams
-from stirdata.loading.streams import permutation, random_words, stream_key
+from stirdata.loading import epochs as streams
+from stirdata.loading.epochs import permutation, random_words, stream_key
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
 

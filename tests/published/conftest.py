@@ -4,7 +4,8 @@ import pytest
 from server import Server
 from zenodo_site import publish
 
-from stirdata.stir_download import PublishedRequest, fetch_published
+from stirdata.families.stir.published import PUBLISHED
+from stirdata.transfer.published import PublishedRequest
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def fetch(server, tmp_path):
         options = {"dest": tmp_path / "dest", "base_url": server.url(""), "quiet": True, **options}
         server.requests.clear()
         run.said.clear()
-        return dict(fetch_published(PublishedRequest(sets, **options), run.said.append))
+        return dict(PUBLISHED.fetch(PublishedRequest(sets, **options), run.said.append))
 
     run.said = []
     return run

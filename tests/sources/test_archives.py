@@ -122,7 +122,10 @@ def test_archive_cut_short_after_it_was_indexed(tmp_path: Path) -> None:
 
 
 def test_index_takes_the_first_of_equal_names(tmp_path: Path) -> None:
-    write_zip(tmp_path / "a.zip", {"images/x.png": b"1", "images/x.txt": b"", "__MACOSX/y.png": b""})
+    write_zip(
+        tmp_path / "a.zip",
+        {"images/x.png": b"1", "images/x.txt": b"", "__MACOSX/y.png": b"", "@eaDir/w.png": b""},
+    )
     write_zip(tmp_path / "b.zip", {"images/x.png": b"2", "deep/er/z.PNG": b"3"})
     index = index_by_name([tmp_path / "a.zip", tmp_path / "b.zip"], ".png")
     assert {name: member.read() for name, member in index.items()} == {"x": b"1", "z": b"3"}

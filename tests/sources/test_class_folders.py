@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from leftovers import litter
 from PIL import Image
 from stir_fixtures import DISC, SVG, picture_folder
 
@@ -36,6 +37,14 @@ def test_classes_and_pictures_come_by_name(tmp_path: Path) -> None:
     assert [picture.identity for picture in found.classes["a"]] == ["a/0.png", "a/z.SVG"]
     assert [picture.is_svg for picture in found.classes["a"]] == [False, True]
     assert found.ignored == ["notes.txt", "a/list.txt"]
+
+
+def test_what_systems_leave_behind_is_no_class_and_no_picture(tmp_path: Path) -> None:
+    picture_folder(tmp_path, {"b": 2, "a": 1})
+    expected = find(tmp_path)
+    litter(tmp_path)
+    assert find(tmp_path) == expected
+    assert expected.ignored == []
 
 
 def test_names_are_composed(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from leftovers import litter
 from photographs import Dota, line, write_zip
 
 from stirdata.errors import MissingFileError, SourceError
@@ -132,7 +133,8 @@ def test_files_of_other_systems_are_ignored(small: Dota, tmp_path: Path) -> None
     texts = {f"{name}.txt": small.texts[name] for name in ("P0", "P1", "P2", "P4")}
     write_zip(
         tmp_path / "train/DOTA-v1.5_train.zip",
-        {"__MACOSX/._P0.txt": b"\0\1", "readme.md": b"x", **texts},
+        {"__MACOSX/._P0.txt": b"\0\1", "._P1.txt": b"\0", "@eaDir/P2.txt": b"", "readme.md": b"x", **texts},
         zipfile.ZIP_DEFLATED,
     )
+    litter(tmp_path)
     assert len(dota.load(tmp_path).pictures) == 5

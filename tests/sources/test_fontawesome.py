@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from leftovers import litter
 from stir_fixtures import SVG, data
 
 from stirdata.digest import sha256_of_bytes
@@ -58,6 +59,11 @@ def mirror(icons: Path) -> Iterator[str]:
 def test_a_folder_may_be_named_at_three_levels(icons: Path, up: int) -> None:
     folder = [icons, *icons.parents][up]
     assert fontawesome.load(folder) == ICON
+
+
+def test_what_systems_leave_behind_does_not_matter(icons: Path) -> None:
+    litter(icons.parents[1])
+    assert fontawesome.load(icons.parents[1]) == ICON
 
 
 def test_all_missing_icons_are_named(icons: Path) -> None:

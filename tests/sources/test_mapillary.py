@@ -8,6 +8,7 @@ from typing import Any
 
 import photographs
 import pytest
+from leftovers import litter
 from photographs import Mapillary, annotation, sign
 
 from stirdata.errors import MissingFileError, SourceError
@@ -37,6 +38,14 @@ def test_objects_in_reading_order_widened_to_whole_pixels(small: Mapillary, tmp_
     assert (table.left[0], table.top[0], table.right[0], table.bottom[0]) == (10, 20, 31, 41)
     assert table.sizes.tolist() == [[photographs.SIDE] * 2] * 5
     assert table.pictures[1].read() == small.pictures["b"]
+
+
+def test_what_systems_leave_behind_does_not_matter(small: Mapillary, tmp_path: Path) -> None:
+    expected = mapillary.load(small.write(tmp_path))
+    litter(tmp_path)
+    table = mapillary.load(tmp_path)
+    assert [member.name for member in table.pictures] == [member.name for member in expected.pictures]
+    assert table.left.tolist() == expected.left.tolist()
 
 
 def test_both_names_of_the_archives(small: Mapillary, tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ import shutil
 
 import numpy as np
 import pytest
+from leftovers import litter
 
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
 from stirdata.manifest import pinned
 from stirdata.sources import mnist
-from stirdata.transfer import remote_files
+from stirdata.transfer import remote
 
 
 def same_digits(found, expected):
@@ -44,6 +45,11 @@ def test_gzipped_again_by_someone_else_is_accepted(fake_mnist):
     before = path.read_bytes()
     path.write_bytes(gzip.compress(fake_mnist.stream("train-images"), compresslevel=1, mtime=123))
     assert path.read_bytes() != before
+    same_digits(load(fake_mnist.folder), fake_mnist.digits)
+
+
+def test_what_systems_leave_behind_does_not_matter(fake_mnist):
+    litter(fake_mnist.folder)
     same_digits(load(fake_mnist.folder), fake_mnist.digits)
 
 
@@ -160,7 +166,7 @@ def test_what_is_missing_is_downloaded_and_checked(fake_mnist, cache, monkeypatc
         check(target)
         assert len(absent[part]) <= limit
 
-    monkeypatch.setattr(remote_files, "fetch", serve)
+    monkeypatch.setattr(remote, "fetch", serve)
     same_digits(load(None, cache=cache), fake_mnist.digits)
     names = [fake_mnist.facts[part]["name"] for part in absent]
     assert asked == [[mirror + name for mirror in pinned("mnist")["mirrors"]] for name in names]

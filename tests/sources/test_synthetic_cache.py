@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stirdata import atomic
+from stirdata import locks
 from stirdata.digest import sha256_of_array
 from stirdata.errors import SourceError
 from stirdata.manifest import pinned
@@ -80,13 +80,13 @@ def test_another_process_may_have_drawn_them_meanwhile(drawn, load, tmp_path, mo
     load()
     content = cached(tmp_path).read_bytes()
     cached(tmp_path).unlink()
-    locked = atomic.locked
+    locked = locks.locked
 
     def locked_late(target):
         target.write_bytes(content)
         return locked(target)
 
-    monkeypatch.setattr(atomic, "locked", locked_late)
+    monkeypatch.setattr(locks, "locked", locked_late)
     load()
     assert drawn == [1]
 

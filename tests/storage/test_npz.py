@@ -13,13 +13,18 @@ from hypothesis.extra import numpy as arrays_of
 
 from stirdata.errors import FormatError, MissingFileError
 from stirdata.storage import npz
+from stirdata.storage.stored import open_stored
 
 ARRAYS = {
     "train_images": np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
     "train_labels": np.array([1, 2], np.int64),
     "metadata": np.array([["seed", "7"], ["title", "MNIST-scale"]]),
 }
-BROKEN = "the file is not a complete npz archive of plain arrays"
+BROKEN = (
+    "the file is not a complete npz archive of plain arrays|"
+    "an array (holds objects, which are never unpickled|has another size than|has a header that|"
+    "is not in the npy format|is encrypted or)"
+)
 
 
 @pytest.fixture
@@ -80,7 +85,7 @@ def test_compressed_files_of_others_are_read(tmp_path):
 def test_absent_arrays_are_named(written):
     with pytest.raises(FormatError, match="the npz file lacks arrays") as caught:
         npz.read(written, ["val_images", "train_images", "val_labels"])
-    assert caught.value.where == written
+    assert str(written) in str(caught.value.where)
     assert caught.value.expected == "val_images, val_labels"
     assert caught.value.got == "train_images, train_labels, metadata"
 
@@ -117,9 +122,8 @@ def test_pickled_objects_are_never_unpickled(tmp_path, wrapped):
         path.write_bytes(pickle.dumps(payload))
     with pytest.raises(FormatError, match=BROKEN) as caught:
         npz.read(path)
-    assert caught.value.where == path
-    assert caught.value.got.startswith("Object arrays" if wrapped == "member" else "something else")
-    assert "never unpickled" in caught.value.hint
+    assert str(path) in str(caught.value.where)
+    assert ("never unpickled" in caught.value.what) == (wrapped == "member")
     assert not proof.exists()
 
 
@@ -134,7 +138,7 @@ def test_cut_short(written, share):
     written.write_bytes(content[: int(share * len(content))])
     with pytest.raises(FormatError, match=BROKEN) as caught:
         npz.read(written)
-    assert caught.value.where == written
+    assert str(written) in str(caught.value.where)
     assert caught.value.got
     assert caught.value.hint.startswith("generate or fetch it again")
 
@@ -142,8 +146,10 @@ def test_cut_short(written, share):
 def test_single_array_is_no_archive(tmp_path):
     np.save(tmp_path / "a.npy", ARRAYS["train_labels"])
     (tmp_path / "a.npy").rename(tmp_path / "a.npz")
-    with pytest.raises(FormatError, match="the file is not an npz archive") as caught:
+    with pytest.raises(FormatError, match=BROKEN):
         npz.read(tmp_path / "a.npz")
+    with pytest.raises(FormatError, match="the file is not what its name says") as caught:
+        open_stored(tmp_path / "a.npz")
     assert caught.value.got == "a single array"
 
 
@@ -155,9 +161,14 @@ def archive_with(path, content, name="a.npy"):
 
 def test_member_that_is_no_array(tmp_path):
     path = archive_with(tmp_path / "a.npz", b"just text")
+    with pytest.raises(FormatError, match="an array is not in the npy format") as caught:
+        npz.read(path)
+    assert (caught.value.where, caught.value.got) == (f"{path}: a.npy", repr(b"just tex"))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("note.txt", b"just text")
     with pytest.raises(FormatError, match="other things than arrays") as caught:
         npz.read(path)
-    assert (caught.value.where, caught.value.got) == (path, "a")
+    assert (caught.value.where, caught.value.got) == (path, "note.txt")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +201,7 @@ def test_encrypted_member(tmp_path):
     path.write_bytes(content)
     with pytest.raises(FormatError, match=BROKEN) as caught:
         npz.read(path)
-    assert "encrypted" in caught.value.got
+    assert "encrypted" in str(caught.value)
 
 
 @given(st.booleans(), st.integers(0, 100_000), st.integers(1, 255))
@@ -203,6 +214,6 @@ def test_flipped_bytes_give_an_error_or_what_the_checksum_covers(tmp_path_factor
     try:
         found = npz.read(path, list(ARRAYS))
     except FormatError as error:
-        assert error.where == path
+        assert str(path) in str(error.where)
     else:  # the byte belongs to a date or to another field that nothing depends on
         same(found, ARRAYS)

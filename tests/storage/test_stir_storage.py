@@ -5,32 +5,48 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from stir_fixtures import small_description, small_set
 
+from stirdata import locks
 from stirdata.errors import FormatError, MissingFileError
-from stirdata.executors import InProcess, threads
+from stirdata.executors import Workers
+from stirdata.families.family import Job, Made
+from stirdata.families.making import make_and_save
+from stirdata.families.recognition import is_dataset_folder
+from stirdata.families.stir import FAMILY
 from stirdata.families.stir.axes import KEYS
 from stirdata.manifest import load as load_manifest
 from stirdata.manifest import manifest_path
-from stirdata.storage import stir
-from stirdata.storage.stir_members import looks_like_set
+from stirdata.storage import saving
+from stirdata.storage.stored import open_stored
 
 
-def save(target: Path, workers: int = 1) -> Path:
+def save(target: Path, count: int = 1) -> Path:
     target.parent.mkdir(exist_ok=True)
-    with threads(workers) as executor:
-        stir.save(
-            target, small_set(), small_description(), executor=executor, workers=workers, versions={"x": "1"}
+    with Workers(count) as workers, locks.locked(target):
+        saving.save(
+            target,
+            "npz",
+            small_set().as_dict(),
+            small_description(),
+            FAMILY.layout,
+            workers=workers,
+            versions={"x": "1"},
         )
     return target
 
 
+def load(path: Path) -> dict[str, Any]:
+    return open_stored(path, KEYS).read(KEYS)
+
+
 def test_a_set_comes_back_with_its_manifest_and_checksum(tmp_path: Path) -> None:
     path = save(tmp_path / "own.npz")
-    found = stir.load(path)
+    found = load(path)
     for key, array in small_set().as_dict().items():
         assert np.array_equal(found[key], array)
     manifest = load_manifest(manifest_path(path))
@@ -49,8 +65,9 @@ def test_the_same_bytes_again_and_with_more_threads(tmp_path: Path) -> None:
 def test_what_breaks_the_schema_is_not_written(tmp_path: Path) -> None:
     broken = replace(small_set(), psts=small_set().psts + 5)
     broken.psts[0] = -1
-    with pytest.raises(FormatError, match="array psts"):
-        stir.save(tmp_path / "a.npz", broken, small_description(), executor=InProcess())
+    job = Job(small_description(), lambda workers, advance: Made(broken.as_dict()))
+    with pytest.raises(FormatError, match="array psts"), Workers() as workers:
+        make_and_save(FAMILY, job, tmp_path / "a.npz", "npz", workers)
     assert not list(tmp_path.iterdir())
 
 
@@ -73,18 +90,18 @@ def test_damaged_files_are_refused(tmp_path: Path, damage: str) -> None:
     else:
         np.savez(path, imgs=small_set().imgs)
     with pytest.raises(FormatError):
-        stir.load(path)
+        load(path)
 
 
 def test_missing_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
-        stir.load(tmp_path / "nothing.npz")
+        load(tmp_path / "nothing.npz")
 
 
 def test_sets_are_told_by_the_names_of_their_arrays(tmp_path: Path) -> None:
-    assert not looks_like_set(tmp_path)
+    assert not is_dataset_folder(tmp_path)
     np.save(tmp_path / "imgs.npy", np.zeros(3))
-    assert not looks_like_set(tmp_path)
+    assert not is_dataset_folder(tmp_path)
     np.save(tmp_path / "psts.npy", np.zeros(3))
-    assert looks_like_set(tmp_path)
-    assert not looks_like_set(tmp_path / "nothing")
+    assert is_dataset_folder(tmp_path)
+    assert not is_dataset_folder(tmp_path / "nothing")

@@ -17,9 +17,9 @@ import pytest
 from fetched import CONTENT, HASHES, LIMIT, SIZE
 from server import Reply
 
-from stirdata.digest import sha256_of_bytes
+from stirdata.digest import HashedFile, sha256_of_bytes
 from stirdata.errors import TargetError
-from stirdata.transfer import backoff, fetch, hashed_file
+from stirdata.transfer import backoff, fetch
 
 KILLS = int(os.environ.get("STIRDATA_KILLS", "8"))
 KILLED_BYTES = int(os.environ.get("STIRDATA_KILLED_MB", "8")) * 1_000_000
@@ -178,7 +178,7 @@ def get(url, target, **options):
 def test_disk_that_takes_no_more(url, server, target, monkeypatch, content_of, old, error, step):
     if old is not None:
         target.write_bytes(old)
-    append = hashed_file.HashedFile.append
+    append = HashedFile.append
 
     def write(self, piece):
         if self.size >= 100_000:
@@ -189,9 +189,7 @@ def test_disk_that_takes_no_more(url, server, target, monkeypatch, content_of, o
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(
-            *((os, "fsync", fsync) if step == "fsync" else (hashed_file.HashedFile, "append", write))
-        )
+        patched.setattr(*((os, "fsync", fsync) if step == "fsync" else (HashedFile, "append", write)))
         patched.setattr("stirdata.transfer.http_replies._CHUNK", 1 << 14)
         with pytest.raises(TargetError, match="the output cannot be written") as caught:
             get(url, target)

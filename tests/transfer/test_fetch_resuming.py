@@ -33,7 +33,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("ending", "reason"), BROKEN.values(), ids=BROKEN)
-@pytest.mark.parametrize("known", [{}, {"size": None}, {**CHECKED, "check": check}], ids=str)
+@pytest.mark.parametrize(
+    "known", [{}, {"size": None}, {**CHECKED, "check": check}], ids=["all", "no size", "a check"]
+)
 def test_broken_body_is_gone_on_with(get, server, target, ending, reason, known, said, waits, content_of):
     get([Reply(CONTENT, cut=HALF, ending=ending), Reply(CONTENT)], **known)
     assert content_of(target.parent) == {"file.gz": CONTENT}
@@ -96,7 +98,7 @@ def test_complete_partial_file_needs_no_connection(get, server, target, partial,
     assert content_of(target.parent) == {"file.gz": CONTENT}
 
 
-@pytest.mark.parametrize("known", [{"size": None}, {**CHECKED, "check": check}], ids=str)
+@pytest.mark.parametrize("known", [{"size": None}, {**CHECKED, "check": check}], ids=["no size", "a check"])
 @pytest.mark.parametrize("how", ["refused", "refused_silently"])
 def test_416_for_a_complete_partial_file(get, server, target, partial, known, how, content_of):
     partial.write_bytes(CONTENT)

@@ -3,41 +3,55 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stirdata.arguments import checked_flag, checked_function, checked_path
-from stirdata.errors import MissingFileError, ParameterError
-from stirdata.executors import threads
-from stirdata.families.mnist_scale.locating import Wanted, locate
-from stirdata.loading.augment import DoubledPixels, ScaleAugment
-from stirdata.loading.batches import Batches
-from stirdata.loading.families import expecting
-from stirdata.loading.tensors import checked_device, doubled, to_float
-from stirdata.loading.views import MNISTScaleView
+from stirdata.arguments import checked_function, checked_path
+from stirdata.errors import FormatError, MissingFileError, ParameterError
+from stirdata.families.making import ensure, refuse
+from stirdata.families.mnist_scale import (
+    FAMILY,
+    LAYOUT,
+    MAX_SCALE,
+    MIN_SCALE,
+    RECIPE,
+    SIDE,
+    SPLITS,
+    Parameters,
+)
+from stirdata.loading.augment import DoubledPixels
+from stirdata.loading.dataset import ImageDataset
+from stirdata.loading.selection import MemoryBytes, StoredImages
+from stirdata.loading.tensors import doubled
+from stirdata.manifest import FILE_SUFFIX, manifest_path
 from stirdata.manifest import load as load_manifest
-from stirdata.manifest import manifest_path
-from stirdata.sources.digits import CLASS_NAMES
-from stirdata.storage import mnist_scale as storage
-from stirdata.storage import png_tree
+from stirdata.storage.image_tree import looks_like_tree
+from stirdata.storage.saving import Description
+from stirdata.storage.stored import Stored, open_stored, stand_in
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
+    from stirdata.loading.batches import Batches
+    from stirdata.loading.views import SelectedTensors, View
+
 MEAN = 0.0607
 STD = 0.2161
 """Of the training images in [0, 1]. Source: the training scripts published with arXiv 1910.11093."""
 
-_READING_THREADS = 16  # PNG files are read while the disk is waited for, so more than cores
+_ANOTHER = "stirdata.load opens datasets of every family"
 
 
-class MNISTScale:
+class MNISTScale(ImageDataset):
     """One realization of MNIST-scale, from any of the formats that stirdata writes.
 
-    A file is opened when its first array is asked for, and no file stays open: objects can be pickled
-    and used in worker processes.
+    No file stays open: objects can be pickled and used in worker processes. What the methods take and
+    return is said in :class:`stirdata.loading.dataset.ImageDataset`; here they take ``size`` as well: 28, or
+    56 for every pixel doubled (the paper's second regime). ``normalize=True`` subtracts the published mean
+    0.0607 and divides by the published standard deviation 0.2161.
 
     Args:
         path_or_root: A .h5 or .npz file; the folder of a PNG tree (also one that the original script
@@ -46,21 +60,24 @@ class MNISTScale:
         min_scale: Smallest scale factor of the realization, below a folder of several; None for 0.3.
         max_scale: Largest scale factor of the realization, below a folder of several; None for 1.0.
         download: Make a realization that is missing below a folder: MNIST is fetched into the cache, and
-            what is made of it is written below the folder; see :func:`stirdata.downloads.mnist_scale`.
+            what is made of it is written below the folder, as ``stirdata generate mnist-scale`` does.
 
     Raises:
         MissingFileError: There is no such realization.
         ParameterError: The file named is of another seed or of other scales than those given.
-        FormatError: The file is of no known kind.
+        FormatError: The file is of no known kind, or of another family.
         SourceUnavailableError: MNIST is neither in the cache nor can it be downloaded.
 
-    Source: arXiv 1910.11093, section 6.1.
+    Source: arXiv 1910.11093, section 6.1 and Table 2.
 
     Example::
 
         dataset = MNISTScale("data", seed=0)
         images, labels = dataset.to_torch("train", device="cuda", normalize=True)
     """
+
+    published_statistics = (MEAN, STD)
+    splits = SPLITS
 
     def __init__(
         self,
@@ -71,18 +88,25 @@ class MNISTScale:
         *,
         download: bool = False,
     ) -> None:
-        named, wanted = checked_path("path_or_root", path_or_root), Wanted(seed, min_scale, max_scale)
-        self.path = locate(named, wanted, download=download)
+        named, wanted = checked_path("path_or_root", path_or_root), _Wanted(seed, min_scale, max_scale)
+        self.path = _locate(named, wanted, download=download)
         if self.path == named and any(value is not None for value in wanted):
             wanted.check(self.path, self.metadata)
-        self._form = storage.format_of(self.path)
-        self._arrays: dict[str, NDArray[Any]] = {}
-        self._check()
+        self._kept: dict[str, Any] = {}
+        if self.path.is_dir():
+            _check_tree(self.path)  # whose many files are listed when they are needed
+        else:
+            self._opened()
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of the labels: the digits."""
+        return list(FAMILY.classes)
 
     @property
     def labeldata(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the labels."""
-        return CLASS_NAMES
+        return FAMILY.classes
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -94,91 +118,21 @@ class MNISTScale:
         try:
             manifest = load_manifest(manifest_path(self.path))
         except MissingFileError:
-            return {"title": "MNIST-scale", **storage.load_attributes(self.path)}
-        description = storage.Description(
-            manifest.recipe,
-            manifest.seed,
-            manifest.parameters,
-            manifest.sources,
-            manifest.license,
-            manifest.citation,
-        )
-        return {**description.attributes(), "root": manifest.root}
-
-    def __len__(self) -> int:
-        """Return the number of images in all splits."""
-        return sum(len(self._array(split, "labels")) for split in storage.SPLITS)
-
-    def __repr__(self) -> str:
-        return f"MNISTScale({str(self.path)!r})"
+            return FAMILY.metadata(_open(self.path))
+        facts = {name: getattr(manifest, name) for name in Description.__dataclass_fields__}
+        return {**FAMILY.attributes(Description(**facts)), "root": manifest.root}
 
     def __getstate__(self) -> dict[str, Any]:
         # The arrays are read again where the object arrives: cheaper than sending them along.
-        return {**self.__dict__, "_arrays": {}}
-
-    def to_numpy(
-        self, split: str, *, size: int = 28, normalize: bool = False
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return a split as arrays, with the values of :meth:`to_torch`.
-
-        Args:
-            split: ``train``, ``val`` (or ``valid``) or ``test``.
-            size: 28, or 56 for every pixel doubled.
-            normalize: Subtract the mean 0.0607 and divide by the standard deviation 0.2161.
-
-        Returns:
-            Images float32 (N, 1, size, size), in [0, 1] unless normalised; labels int64 (N,).
-        """
-        images, labels = self.to_torch(split, size=size, normalize=normalize)
-        return images.numpy(), labels.numpy()
-
-    def to_torch(
-        self, split: str, device: Any = None, *, size: int = 28, normalize: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return a split as tensors on a device; uint8 goes there and is converted there.
-
-        Args:
-            split: ``train``, ``val`` (or ``valid``) or ``test``.
-            device: Of torch; None is the CPU.
-            size: 28, or 56 for every pixel doubled (the paper's second regime).
-            normalize: Subtract the mean 0.0607 and divide by the standard deviation 0.2161.
-
-        Returns:
-            Images float32 (N, 1, size, size), in [0, 1] unless normalised, the same bits on every
-            device; labels int64 (N,).
-
-        Raises:
-            ParameterError: Unknown split, size or device.
-            FormatError: The file is damaged.
-
-        Source: arXiv 1910.11093, Table 2.
-        """
-        import torch
-
-        _check_size(size)
-        normalize = checked_flag("normalize", normalize)
-        place = checked_device(device)
-        images = torch.from_numpy(self._array(split, "images")).to(place)[:, None]
-        labels = torch.tensor(self._array(split, "labels"), device=place)
-        if size == 56:
-            images = doubled(images)
-        return (to_float(images, MEAN, STD) if normalize else to_float(images)), labels
+        return {**self.__dict__, "_kept": {}, "path": self.path.absolute()}
 
     def images(self, split: str) -> NDArray[np.uint8]:
-        """Return the stored images of a split: uint8 (N, 28, 28), read-only."""
-        return _read_only(self._array(split, "images"))
+        """Return the stored images of a split: uint8 (N, 28, 28), read-only. They are read once."""
+        return _read_only(self._array(f"{self.split_named(split)}/images"))
 
     def labels(self, split: str) -> NDArray[np.int64]:
         """Return the labels of a split: int64 (N,), read-only."""
-        return _read_only(self._array(split, "labels"))
-
-    def get_latents(self, split: str) -> NDArray[np.float64]:
-        """Return the scale factor of every image of a split: float64 (N,), read-only.
-
-        Raises:
-            FormatError: The files do not hold them (a PNG tree without ``scales.csv``).
-        """
-        return _read_only(self._array(split, "scales"))
+        return _read_only(self.targets(split))
 
     def source_index(self, split: str) -> NDArray[np.int32]:
         """Return the position of every image's digit among the 70,000 of the source: int32 (N,), read-only.
@@ -186,136 +140,221 @@ class MNISTScale:
         Raises:
             FormatError: The files do not hold them (a PNG tree without ``scales.csv``).
         """
-        return _read_only(self._array(split, "source_index"))
+        return _read_only(self._array(f"{self.split_named(split)}/source_index"))
 
-    def batches(
-        self,
-        split: str,
-        batch_size: int,
-        shuffle: bool = True,
-        seed: int = 0,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-        drop_last: bool = False,
-        *,
-        size: int = 28,
-        normalize: bool = False,
-        augment: ScaleAugment | None = None,
-        latents: bool = False,
-        channels_last: bool = False,
-        rank: int = 0,
-        world_size: int = 1,
-        reuse: bool = False,
-    ) -> Batches:
-        """Return a split in batches: one epoch of pairs of images and labels per iteration.
-
-        The split stays on the device as bytes of 28 x 28 pixels; each batch is gathered, augmented,
-        converted and doubled there.
-
-        Args:
-            split: ``train``, ``val`` (or ``valid``) or ``test``.
-            batch_size: Images per batch and rank, 1 or more; published is 128.
-            shuffle: Whether every epoch has an order of its own.
-            seed: Of the orders, 0 or more.
-            device: Of torch; None is the CPU.
-            dtype: float32 (also for None), float16, bfloat16 or uint8.
-            drop_last: Whether to leave out the last batch of an epoch if it is smaller.
-            size: 28, or 56 for every pixel doubled after augmentation (the paper's second regime).
-            normalize: Subtract the mean 0.0607 and divide by the standard deviation 0.2161.
-            augment: ``ScaleAugment(0.5, 2.0, seed)`` is the paper's "+" regime.
-            latents: Whether batches have a third tensor, the stored scale factors: float64 (B,).
-            channels_last: Whether images have the memory format ``torch.channels_last``.
-            rank: Which part of each epoch, 0 to ``world_size - 1``.
-            world_size: Number of parts without a common image.
-            reuse: Write the images of every batch into the same memory.
-
-        Returns:
-            Batches of images (B, 1, size, size) and labels int64 (B,); see
-            :class:`stirdata.loading.batches.Batches`, also for going on in the middle of an epoch.
+    def get_latents(  # type: ignore[override]  # it names what can be chosen
+        self, split: str = "train", *, shuffle: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the scale factor of every image of a split: float64 (N,), read-only.
 
         Raises:
-            ParameterError: An argument is out of range, or this machine does not have the device.
-            FormatError: The file is damaged, or holds no scale factors though they are asked for.
-
-        Source: arXiv 1910.11093, Table 2.
+            FormatError: The files do not hold them (a PNG tree without ``scales.csv``).
         """
-        import torch
+        return _read_only(super().get_latents(split, shuffle=shuffle))
 
-        _check_size(size)
-        normalize = checked_flag("normalize", normalize)
-        place = checked_device(device)
-        names = ["images", "labels", "scales"] if latents else ["images", "labels"]
-        images, *companions = (torch.from_numpy(self._array(split, name)).to(place) for name in names)
-        return Batches(
-            images[:, None],
-            *companions,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            dtype=dtype,
-            normalize=(MEAN, STD) if normalize else None,
-            channels_last=channels_last,
-            drop_last=drop_last,
-            rank=rank,
-            world_size=world_size,
-            transform=augment if size == 28 else DoubledPixels(checked_function("augment", augment)),
-            reuse=reuse,
-        )
-
-    def view(
+    def to_torch(  # type: ignore[override]  # it names what can be chosen
         self,
-        split: str,
+        split: str = "train",
+        device: Any = None,
+        *,
+        size: int = SIDE,
+        shuffle: bool = False,
+        dtype: torch.dtype | None = None,
+        channels_last: bool = False,
+        channels: int | None = None,
+        normalize: Any = None,
+        latents: bool = False,
+    ) -> SelectedTensors:
+        """Return a split as tensors on a device; see :meth:`ImageDataset.to_torch`, and ``size`` above."""
+        _check_size(size)
+        selection, change = self.select(split, shuffle=shuffle), doubled if size != SIDE else None
+        return self._tensors(selection, device, dtype, channels_last, channels, normalize, latents, change)
+
+    def to_numpy(self, split: str = "train", *, size: int = SIDE, **options: Any) -> tuple[NDArray[Any], ...]:
+        """Return a split as arrays; see :meth:`ImageDataset.to_numpy`, and ``size`` above."""
+        return super().to_numpy(split, size=size, **options)
+
+    def batches(self, split: str = "train", *others: Any, size: int = SIDE, **options: Any) -> Batches:
+        """Return a split in batches; see :meth:`ImageDataset.batches`, and ``size`` above.
+
+        The split stays on the device as bytes of 28 x 28 pixels; each batch is gathered, augmented,
+        converted and doubled there. ``augment=ScaleAugment(0.5, 2.0, seed)`` is the paper's "+" regime,
+        ``batch_size=128`` its size.
+        """
+        _check_size(size)
+        if size != SIDE:
+            options["augment"] = DoubledPixels(checked_function("augment", options.get("augment")))
+        return super().batches(split, *others, **options)
+
+    def view(  # type: ignore[override]  # it names what can be chosen
+        self,
+        split: str = "train",
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[int], Any] | None = None,
-    ) -> MNISTScaleView:
-        """Return a split as a map-style dataset for :class:`torch.utils.data.DataLoader`.
+        latents: bool = False,
+    ) -> View:
+        """Return a split as a map-style dataset; see :meth:`ImageDataset.view`."""
+        return super().view(split, transform=transform, target_transform=target_transform, latents=latents)
+
+    def _images(self, split: str) -> StoredImages:
+        stored, name = self._opened(), f"{split}/images"
+        count = stored.headers[name].shape[0]
+        if stored.form == "png" or name in self._kept:  # decoding PNG files takes too long to be done twice
+            return StoredImages(MemoryBytes(lambda: self._array(name)), (SIDE, SIDE), count)
+        return StoredImages(stored.image_bytes(name), (SIDE, SIDE), count)
+
+    def read(self, split: str, numbers: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Return single images by their numbers; of a PNG tree only their files are opened."""
+        import numpy as np
+
+        name = f"{self.split_named(split)}/images"
+        if self._opened().form != "png" or name in self._kept:
+            return super().read(split, numbers)
+        bytes_ = self._opened().image_bytes(name)
+        images = StoredImages(bytes_, (SIDE, SIDE), self._opened().headers[name].shape[0])
+        return np.concatenate([images.read([range(number, number + 1)]) for number in numbers.tolist()])
+
+    def _labels(self, split: str) -> NDArray[np.int64]:
+        return self._array(f"{split}/labels")
+
+    def _latents(self, split: str) -> Mapping[str, NDArray[Any]]:
+        return {"scales": self._array(f"{split}/scales")}
+
+    def _opened(self) -> Stored:
+        if "stored" not in self._kept:
+            self._kept["stored"] = _open(self.path)
+        stored: Stored = self._kept["stored"]
+        return stored
+
+    def _array(self, name: str) -> NDArray[Any]:
+        """Read an array once; of a PNG tree all images, if one is asked for."""
+        if name not in self._kept:
+            stored = self._opened()
+            whole = stored.form == "png" and name.endswith("images")
+            names = [f"{split}/images" for split in SPLITS] if whole else [name]
+            found = stored.read(names)
+            refuse(FAMILY, FAMILY.problems({**_stand_ins(stored), **found}, RECIPE, "png"), self.path)
+            self._kept.update(found)
+        array: NDArray[Any] = self._kept[name]
+        return array
+
+
+def _open(path: Path) -> Stored:
+    """Open a realization; refuse files of other families."""
+    stored = open_stored(path, LAYOUT.names, LAYOUT.tree if path.is_dir() else None)
+    problems = FAMILY.problems(_stand_ins(stored), RECIPE, "png")
+    if problems:
+        raise FormatError(
+            f"the array {problems[0].name} is not of MNIST-scale",
+            where=path,
+            expected=problems[0].expected,
+            got=problems[0].found
+            if problems[0].name in stored.headers
+            else ", ".join(stored.headers) or "none",
+            hint=_ANOTHER,
+        )
+    return stored
+
+
+def _stand_ins(stored: Stored) -> dict[str, NDArray[Any]]:
+    return {name: stand_in(one.shape, one.dtype) for name, one in stored.headers.items()}
+
+
+def _check_tree(path: Path) -> None:
+    if LAYOUT.tree is None or not looks_like_tree(path, LAYOUT.tree):
+        raise MissingFileError(
+            "the folder holds no MNIST-scale",
+            where=path,
+            expected="MNIST_scale/seed_<seed>/…, or the folders train, test and val",
+            hint="stirdata generate mnist-scale makes it",
+        )
+
+
+class _Wanted(NamedTuple):
+    """Which realization is asked for; None where it is left open."""
+
+    seed: int | None
+    min_scale: float | None
+    max_scale: float | None
+
+    def parameters(self) -> Parameters:
+        """Return seed and scales with the published ones for what is left open: seed 0, 0.3 to 1.0."""
+        return Parameters(
+            0 if self.seed is None else self.seed,
+            MIN_SCALE if self.min_scale is None else self.min_scale,
+            MAX_SCALE if self.max_scale is None else self.max_scale,
+        )
+
+    def check(self, path: Path, facts: dict[str, Any]) -> None:
+        """Raise ParameterError if a file says that it is another realization than the one asked for.
 
         Args:
-            split: ``train``, ``val`` (or ``valid``) or ``test``.
-            transform: Gets each image as a Pillow image of mode L, 28 x 28, as torchvision's data sets
-                hand theirs out. Without one, images are float32 tensors (1, 28, 28) in [0, 1].
-            target_transform: Gets each label as an int.
+            path: The file or folder.
+            facts: What it says of itself; a PNG tree without manifest says nothing.
         """
-        return MNISTScaleView(self, _checked_split(split), transform, target_transform)
-
-    def _check(self) -> None:
-        if self._form == "png" and not png_tree.looks_like_tree(self.path):
-            raise MissingFileError(
-                "the folder holds no MNIST-scale",
-                where=self.path,
-                expected="MNIST_scale/seed_<seed>/…, or the folders train, test and val",
-                hint="stirdata generate mnist-scale makes it",
-            )
-
-    def _array(self, split: str, name: str) -> NDArray[Any]:
-        key = f"{_checked_split(split)}/{name}"
-        if key not in self._arrays:
-            self._read(key)
-        return self._arrays[key]
-
-    def _read(self, key: str) -> None:
-        """Read one array, or the whole of a PNG tree, which has to be read whole."""
-        workers = _READING_THREADS if self._form == "png" else 1
-        with expecting("MNIST-scale", self.path), threads(workers) as executor:
-            names = [key] if self._form != "png" else None
-            arrays = {} if names is None and self._arrays else storage.load(self.path, executor, names)
-        known = {**self._arrays, **arrays}
-        storage.check_arrays(self.path, known)
-        self._arrays = known
-        if key not in self._arrays:
-            raise storage.no_scales(self.path, [key])
+        for name, value in self._asdict().items():
+            if value is not None and facts.get(name, value) != value:
+                raise ParameterError(
+                    "the file holds another realization",
+                    where=path,
+                    expected=f"{name} {value}",
+                    got=f"{name} {facts[name]}",
+                    hint=f"leave out {name}, or name the folder of several realizations",
+                )
 
 
-def _checked_split(split: str) -> str:
-    name = "val" if split == "valid" else split
-    if name not in storage.SPLITS:
-        expected = ", ".join(storage.SPLITS)
-        raise ParameterError("unknown split", where="split", expected=expected, got=repr(split))
-    return name
+def _locate(path: Path, wanted: _Wanted, *, download: bool) -> Path:
+    """Return the file or folder of a realization that a path names directly or by a root.
+
+    Raises:
+        MissingFileError: There is no such realization.
+        SourceUnavailableError: MNIST is neither in the cache nor can it be downloaded.
+    """
+    try:
+        return _found(path, wanted.parameters())
+    except MissingFileError:
+        if not download or path.suffix in (".h5", ".npz"):  # a file is meant, not the folder of several
+            raise
+    return ensure(FAMILY, FAMILY.recipes[0], wanted.parameters(), _root(path))
+
+
+def _found(path: Path, parameters: Parameters) -> Path:
+    options = f"--seed {parameters.seed}"
+    if not path.exists():
+        raise MissingFileError(
+            "there is no such file or folder",
+            where=path,
+            hint=f"stirdata generate mnist-scale {options} --out DIR makes it",
+        )
+    if path.is_file() or (LAYOUT.tree is not None and looks_like_tree(path, LAYOUT.tree)):
+        return path
+    root = _root(path)
+    candidates = [root / FAMILY.output_name(FAMILY.recipes[0], parameters, form) for form in LAYOUT.forms]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    raise MissingFileError(
+        "there is no such realization of MNIST-scale",
+        where=path,
+        expected=" or ".join(str(candidate) for candidate in candidates),
+        got=_realizations_below(root),
+        hint=f"stirdata generate mnist-scale {options} --min-scale {parameters.min_scale} "
+        f"--max-scale {parameters.max_scale} --out {root} makes it",
+    )
+
+
+def _root(path: Path) -> Path:
+    return path.resolve().parent if path.resolve().name == "MNIST_scale" else path
+
+
+def _realizations_below(root: Path) -> str:
+    found = sorted((root / "MNIST_scale").glob("seed_*/scale_*"))
+    names = [f"{path.parent.name}/{path.name}" for path in found if not path.name.endswith(FILE_SUFFIX)]
+    return ", ".join(names) or "no realization at all"
 
 
 def _check_size(size: int) -> None:
-    if size not in (28, 56):
+    if size not in (SIDE, 2 * SIDE):
         raise ParameterError("unknown image size", where="size", expected="28 or 56", got=size)
 
 

@@ -1,4 +1,4 @@
-"""MNIST-scale: MNIST digits, each rescaled by a random factor and zero padded to 28 x 28.
+"""The recipe of MNIST-scale: members of the splits, scale factors, pixels.
 
 Source: I. Sosnovik, M. Szmaja, A. Smeulders, "Scale-Equivariant Steerable Networks", ICLR 2020
 (arXiv 1910.11093), section 6.1, and the data scripts published with it.
@@ -6,7 +6,6 @@ Source: I. Sosnovik, M. Szmaja, A. Smeulders, "Scale-Equivariant Steerable Netwo
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,27 +15,12 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from stirdata.errors import ParameterError
-from stirdata.families.mnist_scale.stratified import stratified_shuffle_split
+from stirdata.families.mnist_scale import DRAW_ORDER, MAX_SCALE, MIN_SCALE, SIDE, SPLITS, check_parameters
 from stirdata.imaging.bicubic import BLOCK_IMAGES, rescale
+from stirdata.sources.idx import CLASS_NAMES, DigitImages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-RECIPE = "mnist-scale"
-RECIPE_VERSION = 1
-MIN_SCALE = 0.3
-MAX_SCALE = 1.0
-PUBLISHED_SEEDS = range(6)
-SPLITS = ("train", "val", "test")
-DRAW_ORDER = ("train", "test", "val")
-"""The order in which the published script visits the splits: of the draws and of the file numbers."""
-LARGEST_SEED = 2**32 - 1
-_SIDE = 28
-
-CITATION = (
-    "I. Sosnovik, M. Szmaja, A. Smeulders. Scale-Equivariant Steerable Networks. "
-    "International Conference on Learning Representations (ICLR), 2020. arXiv:1910.11093."
-)
 
 
 class SplitSizes(NamedTuple):
@@ -78,31 +62,6 @@ class Plan:
 
     source_index: Mapping[str, NDArray[np.int32]]
     scales: Mapping[str, NDArray[np.float64]]
-
-
-def check_parameters(seed: int, min_scale: float, max_scale: float) -> None:
-    """Raise ParameterError unless 0 <= seed < 2**32 and 0 < min_scale <= max_scale < infinity."""
-    if not isinstance(seed, int | np.integer) or not 0 <= seed <= LARGEST_SEED:
-        raise ParameterError(
-            "the seed is out of range or no integer", where="seed", expected="0 to 2**32 - 1", got=seed
-        )
-    for name, scale in (("min_scale", min_scale), ("max_scale", max_scale)):
-        if not (math.isfinite(scale) and scale > 0 and math.isfinite(_SIDE / scale)):
-            raise ParameterError(
-                "a scale factor must be a number above 0",
-                where=name,
-                expected="above 0",
-                got=scale,
-                hint=f"the published ones are {MIN_SCALE} and {MAX_SCALE}",
-            )
-    if min_scale > max_scale:
-        raise ParameterError(
-            "the smallest scale is above the largest",
-            where="min_scale, max_scale",
-            expected=f"min_scale of at most {max_scale}",
-            got=min_scale,
-            hint="were the two swapped?",
-        )
 
 
 def draw_plan(
@@ -214,3 +173,63 @@ def generate(
         pixels = rescale(chosen, factors, workers=workers, block=block, advance=advance)
         result[name] = Split(pixels, labels[index].astype(np.int64), scales, index)
     return result
+
+
+def noise(count: int = 400) -> DigitImages:
+    """Return digits of noise, always the same: what needs digits can be tried with them.
+
+    Returns:
+        Images uint8, (count, 28, 28); labels uint8, (count,), in turn.
+    """
+    images = np.random.RandomState(0).randint(0, 256, (count, SIDE, SIDE)).astype(np.uint8)
+    return DigitImages(images, (np.arange(count) % len(CLASS_NAMES)).astype(np.uint8))
+
+
+def stratified_shuffle_split(
+    labels: NDArray[np.integer], train: int, test: int, rng: np.random.RandomState
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw two disjoint sets of positions in which the classes have their expected shares.
+
+    Args:
+        labels: Class of each position, shape (N,).
+        train: Size of the first set.
+        test: Size of the second set; both together are at most N.
+        rng: The legacy stream to draw from; it is advanced exactly as scikit-learn would.
+
+    Returns:
+        Positions in the first and in the second set, int64, in drawn order.
+
+    Source: the behaviour of ``sklearn.model_selection.train_test_split(..., stratify=labels)``, which
+    the authors of MNIST-scale used (arXiv 1910.11093).
+    """
+    _, classes = np.unique(labels, return_inverse=True)
+    counts = np.bincount(classes)
+    train_counts = _apportion(counts, train, rng)
+    test_counts = _apportion(counts - train_counts, test, rng)
+    by_class = np.split(np.argsort(classes, kind="stable"), np.cumsum(counts)[:-1])
+    first, second = [], []
+    for members, taken, then in zip(by_class, train_counts, test_counts, strict=True):
+        shuffled = members[rng.permutation(len(members))]
+        first.append(shuffled[:taken])
+        second.append(shuffled[taken : taken + then])
+    return rng.permutation(np.concatenate(first)), rng.permutation(np.concatenate(second))
+
+
+def _apportion(counts: NDArray[np.int64], size: int, rng: np.random.RandomState) -> NDArray[np.int64]:
+    """Share ``size`` among classes in proportion to ``counts``, by largest remainder, ties by lot.
+
+    Ties are drawn even when all of them receive one: the draw advances the stream.
+    """
+    exact = counts / counts.sum() * size
+    shares = np.floor(exact)
+    left = int(size - shares.sum())
+    remainders = exact - shares
+    for remainder in np.unique(remainders)[::-1]:
+        if left == 0:
+            break
+        (candidates,) = np.where(remainders == remainder)
+        receivers = rng.choice(candidates, size=min(len(candidates), left), replace=False)
+        shares[receivers] += 1
+        left -= len(receivers)
+    apportioned: NDArray[np.int64] = shares.astype(np.int64)
+    return apportioned

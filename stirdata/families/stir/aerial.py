@@ -5,13 +5,17 @@ Source: arXiv 2211.10288, its generator of the aerial set.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stirdata.families.family import Job, Material
+from stirdata.families.stir import AerialParameters, crops
 from stirdata.families.stir.axes import SCALES, SEED, check_seed, metadata
 from stirdata.families.stir.crops import Pictures, Plan, Ranges, axis_range, draw
 from stirdata.families.stir.objects import select
+from stirdata.sources import dota
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +33,11 @@ LARGER_THAN_OBJECT = 4
 PICTURE_TOO_SMALL = f"in a picture not {LARGER_THAN_OBJECT + 1} times as wide and high as the object is long"
 CORNER_OUTSIDE = "with a corner outside the picture"
 EMPTY = "with a box that is empty"
+
+
+def job(parameters: AerialParameters, material: Material) -> Job:
+    """Return the job of making the set; see :func:`stirdata.families.stir.crops.job`."""
+    return crops.job(sys.modules[__name__], dota, parameters, material)
 
 
 def plan(table: AnnotatedPictures, seed: int = SEED) -> Plan:

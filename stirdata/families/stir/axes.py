@@ -11,15 +11,15 @@ Matter of Scale? Reevaluating Scale Equivariance in Convolutional Neural Network
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 SETS = ("train", "valid", "test")
@@ -80,7 +80,7 @@ class Frame:
     @property
     def count(self) -> int:
         """Number of images."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     def draw_order(self) -> Iterator[Place]:
         """Yield the place of every image in the order in which the published generators draw.
@@ -140,6 +140,8 @@ def draw_positions(frame: Frame, seed: int = SEED) -> NDArray[np.int32]:
 
     Source: arXiv 2211.10288, its generators.
     """
+    import numpy as np
+
     check_seed(seed)
     sets, scales, classes, instances = frame.shape
     room = frame.canvas - np.array(frame.scales, np.int64) + 1
@@ -160,6 +162,8 @@ def metadata(
 
     ``version`` and ``date`` are of the recipe, not of the run: the same command writes the same bytes.
     """
+    import numpy as np
+
     return np.array(
         list(zip(METADATA_ROWS, (title, description, author, license, version, date), strict=True))
     )
@@ -193,11 +197,13 @@ def assemble(
         part[...] = pixels
         count += part.size
     if count != imgs.size:
-        raise ValueError(f"expected {frame.count} images, got {count / np.prod(frame.image_shape):g}")
+        raise ValueError(f"expected {frame.count} images, got {count / math.prod(frame.image_shape):g}")
     return with_latents(frame, imgs, positions, rows)
 
 
 def _empty(frame: Frame) -> NDArray[np.uint8]:
+    import numpy as np
+
     try:
         return np.zeros(frame.shape + frame.image_shape, np.uint8)
     except (MemoryError, ValueError) as error:  # NumPy's errors for too much, and for far too much
@@ -212,6 +218,8 @@ def with_latents(
     frame: Frame, imgs: NDArray[np.uint8], positions: NDArray[np.int32], rows: NDArray[np.str_]
 ) -> StirArrays:
     """Return the six arrays for images that are in place already; labels and scales follow the axes."""
+    import numpy as np
+
     labels = np.arange(len(frame.classes), dtype=np.int32)
     scales = np.array(frame.scales, dtype=np.int32)
     return StirArrays(

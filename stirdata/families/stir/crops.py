@@ -12,14 +12,17 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from stirdata.executors import map_ordered
+from stirdata.executors import Workers, map_ordered
+from stirdata.families.family import Job, Made, Material
+from stirdata.families.stir import described
 from stirdata.families.stir.axes import CANVAS, SCALES, SETS, Frame, Place, StirArrays, assemble
 from stirdata.families.stir.objects import INSTANCES, Report, Selection
 from stirdata.imaging.crop import Window, crops_resized
+from stirdata.sources.annotations import digest_of_members
 from stirdata.sources.archives import Member
 from stirdata.sources.pictures import PictureInfo, decoded, read_info
 
@@ -174,6 +177,50 @@ def draw(
     pictures = table.picture[by_set].astype(np.int64)
     members = {int(number): table.pictures[number] for number in np.unique(pictures)}
     return Plan(frame, pictures, members, windows, positions, selection.report)
+
+
+def job(recipe: Any, source: Any, parameters: Any, material: Material) -> Job:
+    """Return the job of making a set.
+
+    The annotations are read and the places drawn before a job exists, so that its description can be
+    compared with an existing manifest before any picture is decoded.
+
+    Args:
+        recipe: Module of the set: ``plan(table, seed)``, ``rows()`` and its facts.
+        source: Module of the photographs: ``load(folder)`` and its facts.
+        parameters: With ``source_dir`` and ``seed``.
+        material: Of the command; the annotations are read once.
+
+    Raises:
+        MissingFileError: Archives or annotations are missing.
+        SourceError: Something is damaged, or no class has enough objects.
+    """
+    table = material.once("annotations", lambda: source.load(parameters.source_dir))
+    plan: Plan = recipe.plan(table, parameters.seed)
+
+    def make(workers: Workers, advance: Advance) -> Made:
+        executor = workers.processes()
+        arrays = render(plan, recipe.rows(), executor, ahead=2 * workers.slots, advance=advance)
+        return Made(arrays.as_dict(), _decoder_versions(), tuple(plan.report.lines()))
+
+    pictures = digest_of_members(plan.members[number] for number in sorted(plan.members))
+    facts = {
+        "name": source.NAME,
+        "sha256": {"annotations": table.sha256, "names_sizes_and_crc32s_of_pictures": pictures},
+        "license": source.LICENSE,
+        "citation": source.CITATION,
+        "objects": plan.report.as_json(),
+    }
+    return Job(described(recipe, parameters.seed, facts), make, plan.frame.count)
+
+
+def _decoder_versions() -> dict[str, str]:
+    """Return the versions of what decodes the pictures, on this machine."""
+    import PIL
+    from PIL import features
+
+    version: Callable[[str], str | None] = features.version
+    return {"pillow": PIL.__version__, "libjpeg_turbo": version("libjpeg_turbo") or "none"}
 
 
 class PictureTask(NamedTuple):

@@ -12,88 +12,107 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from stirdata.errors import ParameterError, SourceError
-from stirdata.executors import map_ordered
+from stirdata.errors import SourceError
+from stirdata.executors import InProcess, Workers, map_ordered
+from stirdata.families.family import Advance, Job, Made, Material
+from stirdata.families.stir import CustomParameters
 from stirdata.families.stir.axes import (
-    CANVAS,
-    SCALES,
-    SEED,
+    CITATION,
     SETS,
     Frame,
     Place,
     StirArrays,
     assemble,
-    check_seed,
     metadata,
+    with_latents,
 )
 from stirdata.imaging.fitting import SHADES, as_grey, on_canvas, over_shade, resized
-from stirdata.imaging.vector import render_scaled
+from stirdata.imaging.vector import render_scaled, renderer_versions
+from stirdata.sources import class_folders
 from stirdata.sources.class_folders import PictureFile, decode, read
+from stirdata.storage.saving import Description
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DATASET = "stir-custom"
 RECIPE_VERSION = 1
-BACKGROUNDS = (*SHADES, "edge")
-LARGEST_CANVAS = 1024
+_WORTH_PROCESSES = 64
+_NAMED = 5
 
 
-@dataclass(frozen=True)
-class CustomOptions:
-    """How a set of your own is made.
+def job(options: CustomParameters, material: Material) -> Job:
+    """Return the job of making a set of your own pictures; their folder is read to describe it.
 
-    Attributes:
-        scales: Sizes of the box in pixels, descending.
-        canvas: Width and height of the images in pixels.
-        instances: Pictures per class and set; None for as many as the smallest class has.
-        seed: Of the positions, 0 to 2**32 - 1.
-        background: ``black``, ``white`` or ``edge``. With ``edge``, transparent parts are black.
-        shared: Whether the three sets show the same pictures, at other positions, as emoji does. If
-            not, the pictures of a class go to train, valid and test in turn, by their names.
-        grey: Whether to make grey images instead of colour.
+    Raises:
+        MissingFileError: The folder does not exist or has no classes in it.
+        SourceError: Classes have too few pictures, or a file cannot be read.
     """
+    folders = class_folders.find(Path(options.source_dir or ""))
+    selection = select(folders.classes, options)
+    frame, used = selection.frame, pictures_of(selection)
+    about = {"title": options.title, "author": options.author, "license": options.license}
+    rows = {**about, "description": describe(frame)}
 
-    scales: tuple[int, ...] = SCALES
-    canvas: int = CANVAS
-    instances: int | None = None
-    seed: int = SEED
-    background: str = "black"
-    shared: bool = False
-    grey: bool = False
+    def make(workers: Workers, advance: Advance) -> Made:
+        # Starting processes takes longer than drawing a few pictures.
+        worth_it = workers.dask is not None or len(used) >= _WORTH_PROCESSES
+        executor, slots = (workers.processes(), workers.slots) if worth_it else (InProcess(), 1)
+        arrays = generate(selection, options, rows, executor=executor, workers=slots, advance=advance)
+        return Made(arrays.as_dict(), _versions(used), _notes(selection, folders.ignored))
 
-    def check(self) -> None:
-        """Raise ParameterError if an option makes no sense."""
-        check_seed(self.seed)
-        if self.instances is not None and self.instances < 1:
-            raise ParameterError(
-                "there must be instances", where="instances", expected="1 or more", got=self.instances
-            )
-        if not 1 <= self.canvas <= LARGEST_CANVAS:
-            raise ParameterError(
-                "the canvas is out of range",
-                where="canvas",
-                expected=f"1 to {LARGEST_CANVAS}",
-                got=self.canvas,
-            )
-        if not self.scales or not 1 <= min(self.scales) <= max(self.scales) <= self.canvas:
-            raise ParameterError(
-                "the scales do not fit the canvas",
-                where="scales",
-                expected=f"1 to {self.canvas} pixels",
-                got=", ".join(str(scale) for scale in self.scales) or "none",
-            )
-        if list(self.scales) != sorted(set(self.scales), reverse=True):
-            raise ParameterError("the scales must descend, each once", where="scales", got=self.scales)
-        if self.background not in BACKGROUNDS:
-            expected = ", ".join(BACKGROUNDS)
-            raise ParameterError(
-                "unknown background", where="background", expected=expected, got=self.background
-            )
+    description = Description(
+        dataset=DATASET,
+        recipe={"name": DATASET, "version": RECIPE_VERSION},
+        seed=options.seed,
+        parameters=parameters(frame, options),
+        sources=[class_folders.describe(used)],
+        license=options.license,
+        citation=[CITATION],
+    )
+    return Job(description, make, frame.count)
+
+
+def _versions(used: Sequence[PictureFile]) -> dict[str, str]:
+    drawn = renderer_versions() if any(picture.is_svg for picture in used) else {}
+    return {"pillow": version("pillow"), **drawn}
+
+
+def _notes(selection: Selection, ignored: Sequence[str]) -> tuple[str, ...]:
+    frame = selection.frame
+    notes = [f"{len(frame.classes)} classes with {frame.instances} instances each in every set"]
+    if selection.left_out:
+        notes.append(f"{selection.left_out} pictures were left out: more than these instances need")
+    if ignored:
+        more = ", …" if len(ignored) > _NAMED else ""
+        notes.append(f"{len(ignored)} files are no pictures: {', '.join(ignored[:_NAMED])}{more}")
+    return tuple(notes)
+
+
+def noise() -> Job:
+    """Return the job of a set that needs no pictures: 2 classes of 2 instances of noise, always the same."""
+    frame = Frame(("a", "b"), 2, scales=(12, 7, 3), canvas=12)
+    rows = metadata(
+        "STIR noise", "Noise", "nobody", "CC0-1.0", f"stirdata recipe {RECIPE_VERSION}", "2026-11-27"
+    )
+
+    def make(workers: Workers, advance: Advance) -> Made:
+        imgs = np.random.RandomState(0).randint(0, 256, frame.shape + frame.image_shape).astype(np.uint8)
+        room = frame.canvas - np.array(frame.scales)[:, None, None, None] + 1
+        positions = np.random.RandomState(1).randint(0, np.broadcast_to(room, (*frame.shape, 2)))
+        advance(frame.count)
+        return Made(with_latents(frame, imgs, positions.astype(np.int32), rows).as_dict())
+
+    source = {"name": "noise", "sha256": {}, "license": "CC0-1.0", "citation": "none"}
+    recipe = {"name": DATASET, "version": RECIPE_VERSION}
+    description = Description(recipe, 0, {}, [source], "CC0-1.0", [CITATION], DATASET)
+    return Job(description, make, frame.count)
 
 
 @dataclass(frozen=True)
@@ -111,14 +130,13 @@ class Selection:
     left_out: int
 
 
-def select(classes: Mapping[str, Sequence[PictureFile]], options: CustomOptions) -> Selection:
+def select(classes: Mapping[str, Sequence[PictureFile]], options: CustomParameters) -> Selection:
     """Choose the pictures of every class.
 
     Raises:
         ParameterError: An option makes no sense.
         SourceError: Classes have too few pictures; all of them are named.
     """
-    options.check()
     each = 1 if options.shared else len(SETS)
     instances = options.instances or max(1, min(len(pictures) // each for pictures in classes.values()))
     too_few = [f"{name} has {len(pics)}" for name, pics in classes.items() if len(pics) < instances * each]
@@ -158,7 +176,7 @@ def describe(frame: Frame) -> str:
     return f"Pictures at scales {scales} pixels on a {side} canvas, with their positions"
 
 
-def parameters(frame: Frame, options: CustomOptions) -> dict[str, Any]:
+def parameters(frame: Frame, options: CustomParameters) -> dict[str, Any]:
     """Return the parameters for the manifest, as JSON values."""
     return {
         "scales": list(frame.scales),
@@ -205,7 +223,7 @@ class _Task(NamedTuple):
 
 def generate(
     selection: Selection,
-    options: CustomOptions,
+    options: CustomParameters,
     rows: Mapping[str, str],
     *,
     executor: Executor,
@@ -238,8 +256,8 @@ def generate(
             if advance is not None:
                 advance(len(task.places) * len(selection.frame.scales))
 
-    version, date = f"stirdata recipe {RECIPE_VERSION}", "2026-11-21"
-    return assemble(selection.frame, crops(), positions, metadata(**rows, version=version, date=date))
+    made_by, date = f"stirdata recipe {RECIPE_VERSION}", "2026-11-21"
+    return assemble(selection.frame, crops(), positions, metadata(**rows, version=made_by, date=date))
 
 
 def _tasks(selection: Selection, positions: NDArray[np.int32]) -> Iterator[_Task]:

@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata.families.stir.selection import ALL_SCALES, Scales, Selection
-from stirdata.families.stir.stir_set import OpenedSet
-from stirdata.loading.arranging import load
-from stirdata.loading.batches import Batches
-from stirdata.loading.forms import checked_form
-from stirdata.loading.selected import SelectedTensors, selected_tensors
-from stirdata.loading.statistics import mean_and_std
-from stirdata.loading.tensors import checked_device
+import numpy as np
+
+from stirdata.arguments import checked_path
+from stirdata.errors import FormatError, MissingFileError
+from stirdata.families.stir import schema
+from stirdata.families.stir.axes import KEYS, SETS, Frame
+from stirdata.families.stir.one_hot import decode, encode
+from stirdata.families.stir.published import PUBLISHED
+from stirdata.families.stir.selection import ALL_SCALES, Scales, ScaleSelection, select
+from stirdata.loading.dataset import ImageDataset
+from stirdata.loading.selection import MemoryBytes, StoredImages
+from stirdata.storage.forms import missing
+from stirdata.storage.image_bytes import ImageBytes
+from stirdata.storage.stored import open_stored, stand_in
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from numpy.typing import NDArray
 
-    from stirdata.loading.augment import Transform
-    from stirdata.loading.views import STIRView
+    from stirdata.loading.views import SelectedTensors, View
+
+_SMALL = tuple(key for key in KEYS if key != "imgs")
 
 
-class STIRDataset(OpenedSet):
+class STIRDataset(ImageDataset):
     """A STIR set (emoji, mnist, trafficsign, aerial, or one's own), published or made by stirdata.
 
-    Opening a set reads its small arrays; images are read when they are asked for, and only those. No file
-    stays open: objects can be pickled and used in worker processes, which open the file again.
-
-    ``scales`` of the methods are sizes in pixels in the order wanted, or a single one; left alone, they
-    are all that the file has, the largest first. Images come scale by scale, then class, then instance;
-    with ``shuffle`` images, labels, scales and positions are permuted alike, by
-    ``RandomState(42).permutation(N)``.
+    Opening a set reads its small arrays; images are read when they are asked for, and only those. What the
+    methods take and return is said in :class:`stirdata.loading.dataset.ImageDataset`; here they take
+    ``scales`` as well: sizes in pixels in the order wanted, or a single one; left alone, they are all that
+    the file has, the largest first. Images come scale by scale, then class, then instance; with ``shuffle``
+    images, labels, scales and positions are permuted alike, by ``RandomState(42).permutation(N)``. Latents
+    are scales int32 (N,) in pixels, and positions int32 (N, 2): left, top, in pixels.
 
     Args:
         path: A .npz or .h5 file, or a folder of .npy files.
@@ -41,7 +49,6 @@ class STIRDataset(OpenedSet):
 
     Attributes:
         path: As given, or where the file is in the cache.
-        metadata: Title, description, author, license, version and date.
 
     Raises:
         MissingFileError: There is no such file.
@@ -56,28 +63,95 @@ class STIRDataset(OpenedSet):
         images, labels = dataset.to_torch("train", range(17, 33), device="cuda")
     """
 
-    def to_numpy(
-        self, split: str = "train", scales: Scales = ALL_SCALES, shuffle: bool = True
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return images and labels as arrays.
+    splits = SETS
 
-        Args:
-            split: ``train``, ``valid`` (or ``val``) or ``test``.
-            scales: In pixels, in the order wanted.
-            shuffle: Whether to permute them, always in the same way.
+    def __init__(self, path: str | os.PathLike[str] = "emoji.npz", *, download: bool = False) -> None:
+        named = checked_path("path", path)
+        self.path = PUBLISHED.path_of(named) if download else named
+        # Absolute, since images are read later, perhaps after the working directory has changed.
+        self._set = _open(self.path.absolute())
+        self._kept: dict[str, Any] = {}
 
-        Returns:
-            Images float32 (N, channels, 64, 64) in [0, 1]; labels int64 (N,).
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Title, description, author, license, version and date."""
+        return {str(name): str(value) for name, value in self._set.arrays["metadata"]}
 
-        Raises:
-            ParameterError: Unknown split, or wrong scales.
-            FormatError: The file is damaged.
-            NotEnoughMemoryError: They do not fit into memory.
+    @property
+    def labeldata(self) -> NDArray[np.str_]:
+        """Names of the classes in the order of the labels: str (n,), read-only."""
+        return self._set.arrays["lbldata"]
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """Class of every image: int32 (sets, scales, n, m), read-only."""
+        return self._set.arrays["lbls"]
+
+    @property
+    def scales(self) -> NDArray[np.int32]:
+        """Size of every image's object in pixels: int32 (sets, scales, n, m), read-only."""
+        return self._set.arrays["scls"]
+
+    @property
+    def positions(self) -> NDArray[np.int32]:
+        """Left and top edge of every object's box in pixels: int32 (sets, scales, n, m, 2), read-only."""
+        return self._set.arrays["psts"]
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """All images: uint8 (sets, scales, n, m, 64, 64), of colour (…, 64, 64, 3), read-only.
+
+        They are read once and kept; :meth:`stored` and :meth:`to_torch` read only what is asked for.
         """
-        images, labels = self.to_torch(split, scales, shuffle)
-        return images.numpy(), labels.numpy()
+        frame = self._set.frame
+        if "images" not in self._kept:
+            every = StoredImages(self._set.images, frame.image_shape, frame.count)
+            self._kept["images"] = every.read([range(frame.count)])
+            self._kept["images"].flags.writeable = False
+        images: NDArray[np.uint8] = self._kept["images"]
+        return images.reshape(frame.shape + frame.image_shape)
 
-    def to_torch(
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of the labels."""
+        return list(self._set.frame.classes)
+
+    def __repr__(self) -> str:
+        frame, facts = self._set.frame, self.metadata
+        image = f"{frame.channels} x {frame.canvas} x {frame.canvas}"
+        scales = f"{len(frame.scales)} scales ({min(frame.scales)} to {max(frame.scales)} pixels)"
+        return (
+            f"STIRDataset({str(self.path)!r})\n"
+            f"  {facts['title']}: {len(self)} images {image}, license {facts['license']}\n"
+            f"  {len(SETS)} splits ({', '.join(SETS)}) x {scales} x {self.num_classes} classes "
+            f"x {frame.instances} instances"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker opens the file faster than all arrays travel to it.
+        return {**self.__dict__, "path": self._set.path, "_set": None, "_kept": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._set = _open(self.path)
+
+    def count(self, split: str, scales: Scales = ALL_SCALES) -> int:
+        """Return the number of images of a split at some scales."""
+        return len(self.select(split, scales))
+
+    def select(  # type: ignore[override]  # it names what can be chosen
+        self, split: str = "train", scales: Scales = ALL_SCALES, shuffle: bool = False
+    ) -> ScaleSelection:
+        """Return which images the arguments mean, and in which order."""
+        return select(self._set.frame, split, scales, shuffle)
+
+    def to_numpy(
+        self, split: str = "train", scales: Scales = ALL_SCALES, shuffle: bool = True, **options: Any
+    ) -> tuple[NDArray[Any], ...]:
+        """Return images and labels as arrays; see :meth:`ImageDataset.to_numpy`, and ``scales`` above."""
+        return super().to_numpy(split, shuffle=shuffle, scales=scales, **options)
+
+    def to_torch(  # type: ignore[override]  # it names what can be chosen
         self,
         split: str = "train",
         scales: Scales = ALL_SCALES,
@@ -86,53 +160,18 @@ class STIRDataset(OpenedSet):
         *,
         dtype: torch.dtype | None = None,
         channels_last: bool = False,
+        channels: int | None = None,
         normalize: Any = None,
         latents: bool = False,
     ) -> SelectedTensors:
-        """Return images and labels as tensors on a device; bytes travel there and are converted there.
-
-        Args:
-            split: ``train``, ``valid`` (or ``val``) or ``test``.
-            scales: In pixels, in the order wanted.
-            shuffle: Whether to permute them, always in the same way.
-            device: Of torch; None is the CPU.
-            dtype: ``torch.float32`` (also for None), ``float16`` or ``bfloat16`` for images in [0, 1];
-                ``uint8`` for 0 to 255 as stored.
-            channels_last: Whether the images' memory format is ``torch.channels_last``.
-            normalize: Mean and standard deviation, numbers or one per channel, in units of [0, 1]: images
-                become ``(image - mean) / std``, computed in float32. See :meth:`mean_and_std`.
-            latents: Whether scales and positions are returned as well.
-
-        Returns:
-            A :class:`torch.utils.data.TensorDataset` that unpacks into its tensors: images
-            (N, channels, 64, 64), the same bits on every device; labels int64 (N,); with ``latents``
-            scales int32 (N,) in pixels, and positions int32 (N, 2): left, top, in pixels.
-
-        Raises:
-            ParameterError: An argument is wrong, or the device does not exist.
-            FormatError: The file is damaged.
-            NotEnoughMemoryError: They do not fit into the memory of the device.
-        """
-        import torch
-
+        """Return images and labels as tensors; see :meth:`ImageDataset.to_torch`, and ``scales`` above."""
         selection = self.select(split, scales, shuffle)
-        wanted = torch.float32 if dtype is None else dtype
-        form = checked_form(wanted, channels_last, normalize, self.num_channels)
-        place = checked_device(device)
-        images = load(self._blocks(selection), selection, form, place)
-        labels = selection.gather(self._file.labels).astype("int64")
-        arrays = [labels, *self._latents(selection)] if latents else [labels]
-        return selected_tensors(images, *(torch.from_numpy(array).to(place) for array in arrays))
+        return self._tensors(selection, device, dtype, channels_last, channels, normalize, latents)
 
-    def get_latents(
+    def get_latents(  # type: ignore[override]  # it names what can be chosen
         self, split: str = "train", scales: Scales = ALL_SCALES, shuffle: bool = True
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return scales and positions, in the order in which :meth:`to_torch` returns the images.
-
-        Args:
-            split: ``train``, ``valid`` (or ``val``) or ``test``.
-            scales: In pixels, in the order wanted.
-            shuffle: Whether to permute them, always in the same way.
 
         Returns:
             Scales int32 (N,) in pixels; positions int32 (N, 2): left, top, in pixels.
@@ -140,133 +179,114 @@ class STIRDataset(OpenedSet):
         Raises:
             ParameterError: Unknown split, or wrong scales.
         """
-        return self._latents(self.select(split, scales, shuffle))
+        selection = self.select(split, scales, shuffle)
+        latent_scales, positions = self._latents(selection.split).values()
+        return selection.gather(latent_scales), selection.gather(positions)
 
-    def batches(
-        self,
-        split: str = "train",
-        scales: Scales = ALL_SCALES,
-        batch_size: int = 128,
-        shuffle: bool = True,
-        seed: int = 0,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-        drop_last: bool = False,
-        *,
-        normalize: Any = None,
-        channels_last: bool = False,
-        latents: bool = False,
-        rank: int = 0,
-        world_size: int = 1,
-        transform: Transform | None = None,
-        reuse: bool = False,
-    ) -> Batches:
-        """Return images and labels in batches: one epoch of tuples per iteration.
-
-        The selection stays on the device as bytes; each batch is gathered and converted there.
-
-        Args:
-            split: ``train``, ``valid`` (or ``val``) or ``test``.
-            scales: In pixels, in the order wanted.
-            batch_size: Images per batch and rank, 1 or more.
-            shuffle: Whether every epoch has an order of its own.
-            seed: Of the orders, 0 or more.
-            device: Of torch; None is the CPU.
-            dtype: As for :meth:`to_torch`, of the images handed out.
-            drop_last: Whether to leave out the last batch of an epoch if it is smaller.
-            normalize: As for :meth:`to_torch`.
-            channels_last: As for :meth:`to_torch`.
-            latents: Whether batches have scales and positions as well, as in :meth:`to_torch`.
-            rank: Which part of each epoch, 0 to ``world_size - 1``.
-            world_size: Number of parts without a common image.
-            transform: Called with each batch's uint8 images, such as :class:`stirdata.ScaleAugment`.
-            reuse: Write the images of every batch into the same memory.
-
-        Returns:
-            Batches of images (B, channels, 64, 64) and labels int64 (B,); see
-            :class:`stirdata.loading.batches.Batches`, also for going on in the middle of an epoch.
-
-        Raises:
-            ParameterError: An argument is wrong, or the device does not exist.
-            FormatError: The file is damaged.
-            NotEnoughMemoryError: The bytes do not fit into the memory of the device.
-        """
-        import torch
-
-        stored = self.to_torch(
-            split, scales, False, device, dtype=torch.uint8, channels_last=channels_last, latents=latents
-        )
-        return Batches(
-            *stored.tensors,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            dtype=dtype,
-            normalize=normalize,
-            channels_last=channels_last,
-            drop_last=drop_last,
-            rank=rank,
-            world_size=world_size,
-            transform=transform,
-            reuse=reuse,
-        )
-
-    def view(
+    def view(  # type: ignore[override]  # it names what can be chosen
         self,
         split: str = "train",
         scales: Scales = ALL_SCALES,
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[int], Any] | None = None,
         latents: bool = False,
-    ) -> STIRView:
-        """Return a split at some scales as a map-style dataset for :class:`torch.utils.data.DataLoader`.
+    ) -> View:
+        """Return a split at some scales as a map-style dataset; see :meth:`ImageDataset.view`."""
+        return super().view(
+            split, transform=transform, target_transform=target_transform, latents=latents, scales=scales
+        )
 
-        Args:
-            split: ``train``, ``valid`` (or ``val``) or ``test``.
-            scales: In pixels, in the order wanted.
-            transform: Gets each image as a Pillow image of mode L or RGB, as torchvision's data sets hand
-                theirs out. Without one, images are float32 tensors (channels, 64, 64) in [0, 1].
-            target_transform: Gets each label as an int.
-            latents: Whether items also hold scale and position.
-        """
-        from stirdata.loading.views import STIRView
-
-        return STIRView(self, self.select(split, scales), transform, target_transform, latents)
-
-    @property
-    def images(self) -> NDArray[np.uint8]:
-        """All images: uint8 (sets, scales, n, m, 64, 64), of colour (…, 64, 64, 3), read-only.
-
-        They are read anew every time; :meth:`stored` and :meth:`to_torch` read only what is asked for.
-        """
-        import numpy as np
-
-        frame = self._file.frame
-        sets, scales, *others = frame.shape
-        images = np.empty((sets, scales, int(np.prod(others)), *frame.image_shape), np.uint8)
-        for split, out in enumerate(images):
-            self._file.read(split, range(scales), out)
-        images.flags.writeable = False
-        return images.reshape(frame.shape + frame.image_shape)
-
-    def stored(self, selection: Selection) -> NDArray[np.uint8]:
-        """Return the images of a selection as they are stored, in order, even of a shuffled one."""
-        images = self._file.read(selection.split, selection.rows)
-        return images.reshape(len(selection), *self._file.frame.image_shape)
-
-    def mean_and_std(
+    def mean_and_std(  # type: ignore[override]  # it names what can be chosen
         self, split: str = "train", scales: Scales = ALL_SCALES
     ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Return mean and standard deviation of all pixels per channel, in units of [0, 1].
+        """Return mean and standard deviation of all pixels; see :meth:`ImageDataset.mean_and_std`."""
+        return super().mean_and_std(split, scales=scales)
 
-        They are what ``normalize`` takes. The sums are of integers, so that the results are exact but
-        for the last rounding.
+    def encode_labels(self, labels: Any) -> Any:
+        """Return labels one-hot: int64 (…, n) for n classes.
+
+        Args:
+            labels: Integers of any shape: an array, a tensor, a list or a number.
+
+        Returns:
+            A tensor on its device for a tensor, an array for anything else.
+
+        Raises:
+            ParameterError: A label is not an integer from 0 to n - 1.
         """
-        selection = self.select(split, scales)
-        return mean_and_std((block for _, block in self._blocks(selection)), self.num_channels)
+        return encode(labels, self.num_classes)
 
-    def _blocks(self, selection: Selection) -> Any:
-        return self._file.blocks(selection.split, selection.rows)
+    def decode_labels(self, encoded: Any) -> Any:
+        """Return the labels of one-hot rows, or of scores: int64 (…), where each row is largest.
 
-    def _latents(self, selection: Selection) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        return selection.gather(self._file.scales), selection.gather(self._file.positions)
+        Args:
+            encoded: Shape (…, n) for n classes: an array, a tensor or a list.
+
+        Returns:
+            A tensor on its device for a tensor, an array for anything else.
+
+        Raises:
+            ParameterError: The last axis does not have the length n.
+        """
+        return decode(encoded, self.num_classes)
+
+    def _images(self, split: str) -> StoredImages:
+        frame = self._set.frame
+        count = frame.count // len(SETS)
+        kept = self._kept.get("images")
+        bytes_ = self._set.images if kept is None else MemoryBytes(lambda: kept)
+        return StoredImages(bytes_, frame.image_shape, count, SETS.index(split) * count)
+
+    def _labels(self, split: str) -> NDArray[np.int64]:
+        labels: NDArray[np.int64] = self.labels[SETS.index(split)].reshape(-1).astype(np.int64)
+        return labels
+
+    def _latents(self, split: str) -> Mapping[str, NDArray[Any]]:
+        number = SETS.index(split)
+        return {"scales": self.scales[number].reshape(-1), "positions": self.positions[number].reshape(-1, 2)}
+
+
+@dataclass(frozen=True)
+class _OpenedSet:
+    """A set on disk, of which everything but the images is in memory."""
+
+    path: Path
+    frame: Frame
+    arrays: Mapping[str, NDArray[Any]]
+    images: ImageBytes
+
+
+def _open(path: Path) -> _OpenedSet:
+    """Open a set; refuse files of other families, and those that break the schema."""
+    if not path.exists():
+        raise _not_there(path)
+    stored = open_stored(path, KEYS)
+    absent = [key for key in KEYS if key not in stored.headers]
+    if absent:
+        raise FormatError(
+            "this is no STIR set: arrays are missing",
+            where=path,
+            expected=", ".join(KEYS),
+            got=f"no {', '.join(absent)}",
+            hint="stirdata.load opens datasets of every family; or name an .npz or .h5 file of a STIR set, "
+            "or its folder of .npy files",
+        )
+    headers = {key: stand_in(stored.headers[key].shape, _dtype(stored.headers[key].dtype)) for key in KEYS}
+    schema.check_layout(headers, where=path)
+    small = stored.read(_SMALL)
+    frame = schema.check({"imgs": headers["imgs"], **small}, where=path)
+    for array in small.values():
+        array.flags.writeable = False
+    return _OpenedSet(path, frame, small, stored.image_bytes("imgs"))
+
+
+def _dtype(name: str) -> str:
+    return "<U1" if name == "str" else name
+
+
+def _not_there(path: Path) -> MissingFileError:
+    """Return the error for a set that is not there; how to get one that is published is told."""
+    name, hint = path.stem, ""
+    if name in PUBLISHED.names():
+        hint = f"stirdata fetch stir --zenodo --only {name}, or stirdata generate stir {name}, makes one"
+    return missing(path, hint)

@@ -5,20 +5,22 @@ Source: arXiv 2211.10288 and the generator published with it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stirdata.executors import InProcess, map_ordered
+from stirdata.executors import InProcess, Workers, map_ordered
+from stirdata.families.family import Advance, Job, Made, Material
+from stirdata.families.stir import MNISTParameters, described
 from stirdata.families.stir.axes import SEED, Frame, StirArrays, draw_positions, metadata, with_latents
 from stirdata.imaging.catmull_rom import Content, resize_content
 from stirdata.imaging.contrast import Contrast
-from stirdata.imaging.gaussian import radius_of, smooth
-from stirdata.imaging.placement import surrounded
-from stirdata.sources.digits import CLASS_NAMES
+from stirdata.imaging.gaussian import radius_of, smooth, surrounded
+from stirdata.sources import mnist as source
+from stirdata.sources.idx import CLASS_NAMES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +35,26 @@ TRAIN_IMAGES = 60_000
 
 _DIGIT_SIZE = 28
 _BLOCK_IMAGES = 25  # few enough for the processor's caches, enough for NumPy to be busy with numbers
+
+
+def job(parameters: MNISTParameters, material: Material) -> Job:
+    """Return the job of making the set."""
+
+    def make(workers: Workers, advance: Advance) -> Made:
+        digits = material.once("digits", lambda: source.load(parameters.source_dir, quiet=material.quiet))
+        executor = workers.threads() if workers.dask is None else workers.processes()
+        arrays = generate(
+            digits.images,
+            digits.labels,
+            parameters.seed,
+            executor=executor,
+            workers=workers.slots,
+            advance=advance,
+        )
+        return Made(arrays.as_dict())
+
+    description = described(sys.modules[__name__], parameters.seed, source.describe())
+    return Job(description, make, FRAME.count)
 
 
 def generate(
@@ -50,7 +72,7 @@ def generate(
         images: MNIST, uint8, shape (70000, 28, 28): training images in file order, then test images.
         labels: Their classes, shape (70000,).
         seed: Of the positions and of the choice of digits; 42 is published.
-        executor: Threads to work in; the result does not depend on it.
+        executor: Threads or processes to work in; the result does not depend on it.
         workers: How many of them there are.
         advance: Called with the number of images finished, now and then.
 
@@ -62,10 +84,12 @@ def generate(
     positions = draw_positions(FRAME, seed)
     digits = choose_digits(images, labels, seed)
     pixels = np.empty(FRAME.shape + FRAME.image_shape, np.uint8)
-    work = partial(_finish_scale, digits, positions, pixels)
-    for count in map_ordered(executor or InProcess(), work, range(len(FRAME.scales)), ahead=2 * workers):
+    tasks = [(digits, FRAME.scales[number], positions[:, number]) for number in range(len(FRAME.scales))]
+    done = map_ordered(executor or InProcess(), _of_scale, tasks, ahead=2 * workers)
+    for number, drawn in enumerate(done):
+        pixels[:, number] = drawn
         if advance is not None:
-            advance(count)
+            advance(digits.size // _DIGIT_SIZE**2)
     return with_latents(FRAME, pixels, positions, _metadata())
 
 
@@ -99,15 +123,11 @@ def choose_digits(
     return digits
 
 
-def _finish_scale(
-    digits: NDArray[np.uint8], positions: NDArray[np.int32], pixels: NDArray[np.uint8], number: int
-) -> int:
-    """Compute all images of one scale into ``pixels``; return how many."""
-    flat = digits.reshape(-1, _DIGIT_SIZE, _DIGIT_SIZE)
-    places = positions[:, number].reshape(-1, 2)
-    result = pixels[:, number]
-    result[...] = draw(flat, FRAME.scales[number], places).reshape(result.shape)
-    return len(flat)
+def _of_scale(task: tuple[NDArray[np.uint8], int, NDArray[np.int32]]) -> NDArray[np.uint8]:
+    """Return all images of one scale, uint8, (3, 10, 50, 64, 64), for digits, scale and positions."""
+    digits, scale, positions = task
+    images = draw(digits.reshape(-1, _DIGIT_SIZE, _DIGIT_SIZE), scale, positions.reshape(-1, 2))
+    return images.reshape(*digits.shape[:3], *FRAME.image_shape)
 
 
 def draw(digits: NDArray[np.uint8], scale: int, positions: NDArray[np.int32]) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
     from stirdata.families.stir.loader import STIRDataset
-    from stirdata.loading.selected import SelectedTensors
+    from stirdata.loading.views import SelectedTensors
 
 
 class Selections(NamedTuple):

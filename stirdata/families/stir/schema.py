@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stirdata.errors import FormatError
+from stirdata.families.family import Problem
 from stirdata.families.stir.axes import KEYS, METADATA_ROWS, SETS, Frame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-class Problem(NamedTuple):
-    """One breach of the schema: which array, what was expected, what was found."""
-
-    name: str
-    expected: str
-    found: str
 
 
 def check(arrays: Mapping[str, NDArray[Any]], where: object = None, frame: Frame | None = None) -> Frame:

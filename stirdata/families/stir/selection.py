@@ -1,21 +1,15 @@
-"""Which images of a STIR set are meant, in which order: a split, scales, shuffled or not."""
+"""Which images of a STIR set are meant: a split at some scales, in the order wanted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.random import RandomState
+from typing import Any
 
 from stirdata.arguments import as_integer, checked_flag
 from stirdata.errors import ParameterError
 from stirdata.families.stir.axes import SCALES, SETS, Frame
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from stirdata.loading.selection import Selection, split_named
 
 Scales = int | Iterable[int] | None
 """Sizes in pixels in the order wanted, or a single one; None for all that a file holds."""
@@ -24,76 +18,26 @@ ALL_SCALES = range(SCALES[0], SCALES[-1] - 1, -1)
 """Default of every ``scales``: the published 64, 63, …, 17. Where a caller leaves the default, a file
 with other scales gives all of its own."""
 
-SPLIT_NAMES = {name: index for index, name in enumerate(SETS)} | {"val": SETS.index("valid")}
-"""Where a split is on the axis of sets, by its name."""
-
-_SHUFFLE_SEED = 42  # Source: the loader published with arXiv 2211.10288
-
 
 @dataclass(frozen=True)
-class Selection:
+class ScaleSelection(Selection):
     """Images of one split at some scales; made by :func:`select`.
 
-    In order, the images come scale by scale as asked for, then class, then instance. Shuffled, they
-    are gathered from that order by ``RandomState(42).permutation(N)``, which is what shuffling each
-    array in place with a fresh ``RandomState(42)`` comes to.
+    In order, the images come scale by scale as asked for, then class, then instance; each scale is a run.
 
     Attributes:
-        split: Index on the axis of sets.
-        rows: Indices on the axis of scales, in the order asked for.
-        frame: The axes of the set.
-        shuffle: Whether the images are shuffled.
-
-    Source: the loader published with arXiv 2211.10288.
+        scales: In pixels, in the order asked for.
     """
 
-    split: int
-    rows: tuple[int, ...]
-    frame: Frame
-    shuffle: bool = False
-
-    @property
-    def block(self) -> int:
-        """Number of images per scale."""
-        return len(self.frame.classes) * self.frame.instances
-
-    @property
-    def scales(self) -> tuple[int, ...]:
-        """The scales in pixels, in the order asked for."""
-        return tuple(self.frame.scales[row] for row in self.rows)
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the images as uint8, in bytes."""
-        return len(self) * int(np.prod(self.frame.image_shape))
-
-    def __len__(self) -> int:
-        return len(self.rows) * self.block
-
-    def gather(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return the selected part of an array (sets, scales, n, m, …) as a new one, (N, …)."""
-        chosen: NDArray[Any] = array[self.split][list(self.rows)]
-        chosen = chosen.reshape(len(self), *array.shape[4:])
-        return chosen[self._order] if self.shuffle else chosen
-
-    @cached_property
-    def places(self) -> NDArray[np.int64]:
-        """Where each image goes when they are shuffled, by its place in order: int64 (N,)."""
-        places = np.empty(len(self), np.int64)
-        places[self._order] = np.arange(len(self))
-        return places
-
-    @cached_property
-    def _order(self) -> NDArray[np.int64]:
-        return RandomState(_SHUFFLE_SEED).permutation(len(self)).astype(np.int64)
+    scales: tuple[int, ...] = ()
 
 
-def select(frame: Frame, split: str, scales: Scales = ALL_SCALES, shuffle: bool = False) -> Selection:
+def select(frame: Frame, split: str, scales: Scales = ALL_SCALES, shuffle: bool = False) -> ScaleSelection:
     """Return the selection that the arguments of a loader mean.
 
     Args:
         frame: The axes of the set.
-        split: ``train``, ``valid`` (or ``val``) or ``test``.
+        split: ``train``, ``valid`` (also ``val`` or ``validation``) or ``test``.
         scales: In pixels, in the order wanted: integers of any kind, each once; or a single one. None,
             and the default where it is left, mean all scales of the set, the largest first.
         shuffle: Whether to shuffle as the published loader does.
@@ -106,16 +50,15 @@ def select(frame: Frame, split: str, scales: Scales = ALL_SCALES, shuffle: bool 
         >>> frame = Frame(classes=("a", "b"), instances=10)
         >>> chosen = select(frame, "val", range(17, 20))
         >>> chosen.split, chosen.scales, len(chosen)
-        (1, (17, 18, 19), 60)
+        ('valid', (17, 18, 19), 60)
     """
-    index = SPLIT_NAMES.get(split) if isinstance(split, str) else None
-    if index is None:
-        names = "train, valid (or val), test"
-        raise ParameterError("unknown split", where="split", expected=names, got=repr(split))
+    name = split_named(split, SETS)
     all_of_them = scales is None or scales is ALL_SCALES
     wanted = frame.scales if all_of_them else checked_scales(scales, frame.scales)
-    rows = tuple(frame.scales.index(scale) for scale in wanted)
-    return Selection(index, rows, frame, checked_flag("shuffle", shuffle))
+    block = len(frame.classes) * frame.instances
+    firsts = [frame.scales.index(scale) * block for scale in wanted]
+    runs = tuple(range(first, first + block) for first in firsts)
+    return ScaleSelection(name, runs, frame.image_shape, checked_flag("shuffle", shuffle), wanted)
 
 
 def checked_scales(scales: Any, present: tuple[int, ...]) -> tuple[int, ...]:

@@ -5,13 +5,17 @@ Source: arXiv 2211.10288, its generator of the trafficsign set.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stirdata.families.family import Job, Material
+from stirdata.families.stir import TrafficsignParameters, crops
 from stirdata.families.stir.axes import SCALES, SEED, check_seed, metadata
 from stirdata.families.stir.crops import Pictures, Plan, Ranges, axis_range, draw
 from stirdata.families.stir.objects import select
+from stirdata.sources import mapillary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +33,11 @@ UNNAMED = "other-sign"
 NOT_SQUARE = f"with width and height that differ by {MISSHAPEN} pixels or more"
 NO_CLASS = f"labelled {UNNAMED}"
 EMPTY = "with a box that is empty or reversed"
+
+
+def job(parameters: TrafficsignParameters, material: Material) -> Job:
+    """Return the job of making the set; see :func:`stirdata.families.stir.crops.job`."""
+    return crops.job(sys.modules[__name__], mapillary, parameters, material)
 
 
 def plan(table: AnnotatedPictures, seed: int = SEED) -> Plan:

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from making import NAMES, save_below
 from numpy.typing import NDArray
-from saving import NAMES, save_below
 
 from stirdata import MNISTScale
 from stirdata.errors import FormatError, MissingFileError, ParameterError
+from stirdata.families.mnist_scale import FAMILY, Parameters, describe
 from stirdata.families.mnist_scale.recipe import SplitSizes
-from stirdata.generation import MNISTScaleRequest
 from stirdata.manifest import manifest_path
 from stirdata.storage import hdf5, npz
 
@@ -153,10 +153,10 @@ def test_pickled_datasets_leave_their_arrays_behind(
 @every_format
 def test_metadata_is_that_of_the_manifest(form: str, tmp_path: Path, small_realization: Arrays) -> None:
     dataset = loaded(tmp_path, form, small_realization)
-    described = MNISTScaleRequest(seeds=(7,)).description(7)
+    described = describe(Parameters(seed=7))
     metadata = dataset.metadata
     assert len(metadata.pop("root")) == 64
-    assert metadata == described.attributes()
+    assert metadata == FAMILY.attributes(described)
     assert metadata == {
         "title": "MNIST-scale",
         "dataset": "mnist-scale",
@@ -176,7 +176,7 @@ def test_metadata_without_manifest_is_that_of_the_file(
 ) -> None:
     dataset = loaded(tmp_path, form, small_realization)
     manifest_path(dataset.path).unlink()
-    expected = MNISTScaleRequest(seeds=(7,)).description(7).attributes()
+    expected = FAMILY.attributes(describe(Parameters(seed=7)))
     assert dataset.metadata == expected
 
 
@@ -233,9 +233,9 @@ def test_a_tree_of_the_original_script_has_no_scales(tmp_path: Path, small_reali
 
 @file_formats
 def test_only_what_is_asked_for_is_read(form: str, tmp_path: Path, small_realization: Arrays) -> None:
-    """Opening reads nothing, so a file that was deleted is missed by what has not been read."""
+    """Opening reads the headers, so a file that was deleted is missed by what has not been read."""
     dataset = loaded(tmp_path, form, small_realization)
-    dataset.to_numpy("train")
+    dataset.images("train")
     dataset.path.unlink()
     np.testing.assert_array_equal(dataset.images("train"), small_realization["train/images"])
     with pytest.raises(MissingFileError):

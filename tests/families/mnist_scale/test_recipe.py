@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from oracles import looped_scales, pillow_rescaled, sklearn_members
 
 from stirdata.errors import ParameterError
-from stirdata.families.mnist_scale import recipe
+from stirdata.families.mnist_scale import MAX_SCALE, MIN_SCALE, PUBLISHED_SEEDS
 from stirdata.families.mnist_scale.recipe import SPLITS, Split, SplitSizes, as_arrays, draw_plan, generate
-from stirdata.sources.digits import DigitImages
+from stirdata.sources.idx import DigitImages
 
 SIZES = SplitSizes(train=60, val=20, test=100)
 LABELS = np.arange(200) % 10
@@ -24,8 +24,8 @@ LABELS = np.arange(200) % 10
 
 def test_sizes_and_parameters_are_the_published_ones() -> None:
     assert SplitSizes() == (10_000, 2_000, 50_000)
-    assert (recipe.MIN_SCALE, recipe.MAX_SCALE) == (0.3, 1.0)
-    assert list(recipe.PUBLISHED_SEEDS) == [0, 1, 2, 3, 4, 5]
+    assert (MIN_SCALE, MAX_SCALE) == (0.3, 1.0)
+    assert list(PUBLISHED_SEEDS) == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("seed", [0, 5, 2**32 - 1])

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from oracles import sklearn_members
 from sklearn.model_selection import train_test_split
 
-from stirdata.families.mnist_scale.recipe import SPLITS, draw_plan
-from stirdata.families.mnist_scale.stratified import stratified_shuffle_split
-from stirdata.sources.digits import DigitImages
+from stirdata.families.mnist_scale.recipe import SPLITS, draw_plan, stratified_shuffle_split
+from stirdata.sources.idx import DigitImages
 
 
 def assert_as_scikit_learn(labels: NDArray[np.integer], train: int, test: int, seed: int) -> None:

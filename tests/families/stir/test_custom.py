@@ -14,10 +14,11 @@ from stir_fixtures import DISC, needs_cairo, picture_folder
 
 from stirdata.errors import ParameterError, SourceError
 from stirdata.executors import InProcess, processes
+from stirdata.families.stir import CustomParameters
 from stirdata.families.stir import custom as stir_custom
 from stirdata.families.stir import schema as stir_schema
 from stirdata.families.stir.axes import StirArrays
-from stirdata.families.stir.custom import CustomOptions, generate, position, select
+from stirdata.families.stir.custom import generate, position, select
 from stirdata.sources.class_folders import PictureFile, find
 
 ROWS = {"title": "T", "description": "D", "author": "A", "license": "L"}
@@ -25,7 +26,7 @@ SMALL: dict[str, Any] = {"scales": (16, 9, 5), "canvas": 20}
 
 
 def made(folder: Path, workers: int = 1, **options: Any) -> StirArrays:
-    chosen = CustomOptions(**(SMALL | options))
+    chosen = CustomParameters(Path(), **(SMALL | options))
     selection = select(find(folder).classes, chosen)
     with processes(workers) as executor:
         return generate(selection, chosen, ROWS, executor=executor, workers=workers)
@@ -137,7 +138,7 @@ def test_too_few_pictures_are_named_by_class(tmp_path: Path) -> None:
         ({"scales": (21,)}, "scales"),
         ({"scales": (5, 0)}, "scales"),
         ({"scales": ()}, "scales"),
-        ({"scales": (5, 9)}, "scales"),
+        ({"scales": (9, 5, 5)}, "scales"),
         ({"background": "green"}, "background"),
         ({"instances": 0}, "instances"),
         ({"seed": -1}, "seed"),
@@ -146,7 +147,7 @@ def test_too_few_pictures_are_named_by_class(tmp_path: Path) -> None:
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], name: str) -> None:
     pictures = [PictureFile(Path(f"{number}.png"), f"a/{number}.png") for number in range(3)]
     with pytest.raises(ParameterError, match=name):
-        select({"a": pictures}, CustomOptions(**(SMALL | options)))
+        select({"a": pictures}, CustomParameters(Path(), **(SMALL | options)))
 
 
 def test_a_corrupt_picture_is_named_from_a_worker_too(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_svg_files_are_drawn_at_every_scale(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "disc.svg").write_bytes(DISC)
     arrays = made(tmp_path, shared=True, background="white")
-    options = CustomOptions(**(SMALL | {"shared": True, "background": "white"}))
+    options = CustomParameters(Path(), **(SMALL | {"shared": True, "background": "white"}))
     frame = select(find(tmp_path).classes, options).frame
     for place in frame.draw_order():
         left, top = arrays.psts[place]
@@ -184,6 +185,6 @@ def test_every_picture_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         stir_custom, "read", lambda picture: read.append(picture.identity) or original(picture)
     )
-    options = CustomOptions(**(SMALL | {"shared": True}))
+    options = CustomParameters(Path(), **(SMALL | {"shared": True}))
     generate(select(find(tmp_path).classes, options), options, ROWS, executor=InProcess())
     assert sorted(read) == ["a/0.png", "a/1.png", "a/2.png"]

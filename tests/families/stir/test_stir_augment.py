@@ -31,6 +31,11 @@ def test_augmented_images_are_those_of_pillow(name: str, datasets: dict[str, STI
     factors = augment.factors(np.arange(len(stored)), 0)
     expected = np.stack([pillow_rescaled(plane, factors) for plane in stored.swapaxes(0, 1)], axis=1)
     batches = dataset.batches(
-        "train", some_scales(dataset), 3, shuffle=False, dtype=torch.uint8, transform=augment
+        "train",
+        scales=some_scales(dataset),
+        batch_size=3,
+        shuffle=False,
+        dtype=torch.uint8,
+        augment=augment,
     )
     np.testing.assert_array_equal(torch.cat([pixels for pixels, _ in batches]).numpy(), expected)

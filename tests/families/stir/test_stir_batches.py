@@ -25,7 +25,7 @@ from stirdata import STIRDataset
 )
 def test_batches_in_order_are_the_selection(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     dataset = STIRDataset(small_file(tmp_path, name))
-    batches = dataset.batches("test", (3, 12), 3, shuffle=False, latents=True, **options)
+    batches = dataset.batches("test", scales=(3, 12), batch_size=3, shuffle=False, latents=True, **options)
     found = [torch.cat(parts) for parts in zip(*batches, strict=True)]
     expected = dataset.to_torch("test", (3, 12), shuffle=False, latents=True, **options)
     for part, whole in zip(found, expected, strict=True):

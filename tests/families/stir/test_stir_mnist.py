@@ -18,8 +18,8 @@ from stirdata.digest import sha256_of_array
 from stirdata.executors import threads
 from stirdata.families.stir import mnist as stir_mnist
 from stirdata.families.stir.axes import SCALES, StirArrays, draw_positions
-from stirdata.imaging.arctangent import arctan
 from stirdata.imaging.catmull_rom import resize
+from stirdata.imaging.contrast import arctan
 from stirdata.imaging.gaussian import radius_of, weights
 from stirdata.manifest import pinned
 from stirdata.sources import mnist

@@ -1,0 +1,118 @@
+"""What families share whose arrays are those of their splits: ``train/images``, ``train/labels``, …."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from stirdata.errors import FormatError, MissingFileError
+from stirdata.families.family import Family, Problem
+from stirdata.manifest import manifest_path
+from stirdata.storage.saving import Description
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stirdata.storage.stored import Stored
+
+
+class Kind(NamedTuple):
+    """What one array of every split is: its type, and the shape of what belongs to one image."""
+
+    dtype: str
+    shape: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.dtype} ({', '.join(['N', *map(str, self.shape)])}{'' if self.shape else ','})"
+
+
+class SplitFamily(Family):
+    """A family with the same arrays in every split.
+
+    Attributes:
+        splits: Their names, in the order of the files.
+        kinds: The arrays of every split by name; ``images`` and ``labels`` are among them.
+        classes: Names of the classes, in the order of the labels.
+        numbers: What text in a file's metadata is a number, and of which type.
+    """
+
+    splits: ClassVar[tuple[str, ...]]
+    kinds: ClassVar[Mapping[str, Kind]]
+    classes: ClassVar[tuple[str, ...]]
+    numbers: ClassVar[Mapping[str, Callable[[str], Any]]] = {"seed": int}
+
+    def problems(self, arrays: Mapping[str, NDArray[Any]], dataset: str, form: str) -> list[Problem]:
+        """Return every breach of the layout; PNG trees may lack what only ``scales.csv`` says."""
+        tree = self.layout.tree
+        spared = set(tree.columns) if tree is not None and form == "png" else set()
+        found = [
+            Problem(name, "an array of this name", "none")
+            for name in self.layout.names
+            if name not in arrays and name.rpartition("/")[2] not in spared
+        ]
+        present = {name: arrays[name] for name in self.layout.names if name in arrays}
+        found += [problem for name, array in present.items() for problem in self._malformed(name, array)]
+        return found or self._different_lengths(present)
+
+    def _malformed(self, name: str, array: NDArray[Any]) -> list[Problem]:
+        kind = self.kinds[name.rpartition("/")[2]]
+        if array.dtype != kind.dtype or array.ndim == 0 or array.shape[1:] != kind.shape:
+            return [Problem(name, str(kind), f"{array.dtype} {array.shape}")]
+        if name.endswith("/labels") and len(array):
+            least, most = array.min(), array.max()
+            if not 0 <= least <= most < len(self.classes):
+                return [Problem(name, f"labels from 0 to {len(self.classes) - 1}", f"{least} to {most}")]
+        return []
+
+    def _different_lengths(self, arrays: Mapping[str, NDArray[Any]]) -> list[Problem]:
+        found = []
+        for split in self.splits:
+            lengths = {name: len(array) for name, array in arrays.items() if name.startswith(f"{split}/")}
+            if len(set(lengths.values())) > 1:
+                text = ", ".join(f"{length} {name}" for name, length in lengths.items())
+                found.append(Problem(f"{split}/images", "as long as the others of its split", text))
+        return found
+
+    def attributes(self, description: Description) -> dict[str, Any]:
+        """Return what a file says of itself: title, dataset, recipe, seed, parameters, source and terms."""
+        return {
+            "title": self.title,
+            "dataset": description.dataset,
+            "recipe": f"{description.recipe['name']}/{description.recipe['version']}",
+            "seed": description.seed,
+            **{name: _flat(value) for name, value in description.parameters.items()},
+            "source": ", ".join(source["name"] for source in description.sources),
+            "license": description.license,
+            "citation": "\n".join(description.citation),
+        }
+
+    def metadata(self, stored: Stored) -> dict[str, Any]:
+        """Return what a file says of itself; a PNG tree says nothing but its title.
+
+        Raises:
+            FormatError: They are not rows of a name and a value, or a number is none.
+        """
+        found: dict[str, Any] = {"title": self.title}
+        for name, value in stored.attributes().items():
+            number = self.numbers.get(name)
+            try:
+                found[name] = number(value) if number is not None and isinstance(value, str) else value
+            except ValueError as error:
+                raise FormatError(
+                    "the metadata are not rows of a name and a value", where=stored.path, got=error
+                ) from error
+        return found
+
+    def describe(self, stored: Stored) -> Description:
+        """Raise MissingFileError: what a file says of itself does not tell what it was made from."""
+        raise MissingFileError(
+            "the source has no manifest, so its seed and parameters are unknown",
+            where=stored.path,
+            expected=manifest_path(stored.path),
+            hint=f"stirdata verify --as {self.asks[0]} says which it is; generate that in the wanted format",
+        )
+
+
+def _flat(value: Any) -> Any:
+    """Return a parameter as one value, a list as text."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value

@@ -1,0 +1,1 @@
+"""One module per verb, each written once for all families."""

@@ -1,0 +1,96 @@
+"""verify, info, show, diff and loading by path: for every family in every form."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import stirdata
+from stirdata.errors import FormatError, MissingFileError, ParameterError
+from stirdata.families import families
+from stirdata.families.recognition import recognize
+from stirdata.operations.diff import compare_files
+from stirdata.operations.info import information
+from stirdata.operations.show import Choice, save
+from stirdata.operations.verify import verify
+
+
+def test_recognised_and_loaded_by_its_path(specimen):
+    found = recognize(specimen.path)
+    assert (found.family.name, found.stored.form) == (specimen.family.name, specimen.form)
+    assert isinstance(stirdata.load(specimen.path), specimen.family.loader())
+    assert isinstance(stirdata.load(specimen.path.parent), specimen.family.loader())
+
+
+def test_loaded_by_what_it_is(specimen):
+    description = specimen.family.specimen().description
+    facts = {"dataset": description.dataset, "seed": description.seed}
+    assert stirdata.load(specimen.path.parent, **facts).path == specimen.path
+    with pytest.raises(ParameterError, match="the dataset is another one"):
+        stirdata.load(specimen.path, seed=description.seed + 1)
+    with pytest.raises(MissingFileError, match="no such dataset"):
+        stirdata.load(specimen.path.parent, seed=description.seed + 1)
+
+
+def test_verified_and_described(specimen):
+    report, told = verify(specimen.path), information(specimen.path)
+    assert (report.ok, report.findings, report.remarks) == (True, (), ())
+    assert told.manifest is not None
+    assert told.manifest.root == report.root
+    assert told.doubts == ()
+    json.dumps(report.as_json())
+    json.dumps(told.as_json())
+    names = specimen.family.layout.names
+    assert list(told.content.arrays) == [name for name in names if name in told.content.arrays]
+    for name, header in told.content.arrays.items():
+        assert header.shape == specimen.arrays[name].shape
+    assert told.content.images == len(specimen.load())
+    assert told.content.latents is not None
+    assert told.content.latents.unit == specimen.family.scale.unit
+
+
+def test_commands_run(specimen, stirdata):
+    for command in (["verify", "--json"], ["verify"], ["info"], ["info", "--json"]):
+        ran = stirdata(command[0], specimen.path, *command[1:])
+        assert ran.code == 0, ran.err
+        assert specimen.path.name in ran.out
+    assert stirdata("diff", specimen.path, specimen.path).code == 0
+
+
+def test_asked_to_be_what_is_published_it_says_no(specimen):
+    for asked in specimen.family.asks:
+        report = verify(specimen.path, as_dataset=asked)
+        assert report.identity is None
+        if asked != specimen.family.asks[-1] or len(specimen.family.asks) == 1:
+            assert not report.ok
+
+
+def test_shown_the_same_in_every_form(specimen, tmp_path):
+    sheet = save(specimen.path, tmp_path / "sheet.png", Choice())
+    with Image.open(sheet.path) as picture:
+        assert picture.size == (sheet.width, sheet.height)
+        assert len(np.unique(np.asarray(picture))) > 2
+    first = save(_first(specimen, tmp_path), tmp_path / "first.png", Choice())
+    assert sheet.path.read_bytes() == first.path.read_bytes()
+
+
+def _first(specimen, tmp_path):
+    from specimens import target_in, write
+
+    form = specimen.family.layout.forms[0]
+    write(specimen.family, form, target_in(tmp_path / "first form", form))
+    return target_in(tmp_path / "first form", form)
+
+
+def test_forms_differ_in_nothing(specimen, tmp_path):
+    differences = compare_files(specimen.path, _first(specimen, tmp_path))
+    assert {entry.name for entry in differences} >= set(specimen.family.layout.names)
+    assert all(entry.equal for entry in differences)
+
+
+def test_file_of_another_family_is_refused(specimen):
+    for family in families().values():
+        if family.name != specimen.family.name and specimen.form in family.layout.forms:
+            with pytest.raises((FormatError, MissingFileError), match=r"stirdata|holds no"):
+                family.loader()(specimen.path)
