@@ -17,13 +17,23 @@ if TYPE_CHECKING:
 
 
 class Kind(NamedTuple):
-    """What one array of every split is: its type, and the shape of what belongs to one image."""
+    """What one array of every split is: its type, and the shape of what belongs to one image.
+
+    A length of None may be any, the same for all arrays of the kind.
+    """
 
     dtype: str
-    shape: tuple[int, ...] = ()
+    shape: tuple[int | None, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.dtype} ({', '.join(['N', *map(str, self.shape)])}{'' if self.shape else ','})"
+        lengths = ["N", *("…" if length is None else str(length) for length in self.shape)]
+        return f"{self.dtype} ({', '.join(lengths)}{'' if self.shape else ','})"
+
+    def fits(self, array: NDArray[Any]) -> bool:
+        """Tell whether an array is of the kind."""
+        if array.dtype != self.dtype or array.ndim != 1 + len(self.shape):
+            return False
+        return all(wanted in (None, found) for wanted, found in zip(self.shape, array.shape[1:], strict=True))
 
 
 class SplitFamily(Family):
@@ -56,7 +66,7 @@ class SplitFamily(Family):
 
     def _malformed(self, name: str, array: NDArray[Any]) -> list[Problem]:
         kind = self.kinds[name.rpartition("/")[2]]
-        if array.dtype != kind.dtype or array.ndim == 0 or array.shape[1:] != kind.shape:
+        if not kind.fits(array):
             return [Problem(name, str(kind), f"{array.dtype} {array.shape}")]
         if name.endswith("/labels") and len(array):
             least, most = array.min(), array.max()

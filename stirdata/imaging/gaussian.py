@@ -110,7 +110,7 @@ def surrounded(
 
     Args:
         objects: float64, shape (N, size, width).
-        starts: Row of each object's first row, shape (N,), 0 to canvas - size.
+        starts: Row of each object's first row, shape (N,); rows beyond the canvas do not count.
         canvas: Number of rows of the canvas.
         margin: Rows to return before and behind the object.
 

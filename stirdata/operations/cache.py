@@ -28,9 +28,9 @@ from stirdata.errors import (
 from stirdata.families import families
 from stirdata.manifest import FILE_SUFFIX, SUMS_NAME, FileEntry, load
 from stirdata.sources import FETCHABLE, MADE, source
-from stirdata.transfer import zenodo_lock
+from stirdata.transfer import zenodo_record
 from stirdata.transfer.published import PublishedFiles
-from stirdata.transfer.zenodo_lock import LockedFile
+from stirdata.transfer.zenodo_record import LockedFile
 
 OK = "ok"
 _UNPROVEN = "not proven: "
@@ -288,7 +288,7 @@ def _published_state(path: Path, lock_path: Path) -> str:
 
 
 def _read_lock(path: Path) -> None:
-    zenodo_lock.read(path)
+    zenodo_record.read_lock(path)
 
 
 def _read_manifest(path: Path, lock_path: Path) -> None:
@@ -303,7 +303,7 @@ def _read_manifest(path: Path, lock_path: Path) -> None:
 
 def _locked(path: Path, lock_path: Path) -> LockedFile | None:
     """Return what the lock file says of a published file; raise LockError if it is damaged."""
-    lock = zenodo_lock.read(lock_path)
+    lock = zenodo_record.read_lock(lock_path)
     return lock.files.get(path.name) if lock else None
 
 

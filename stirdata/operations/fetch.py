@@ -13,7 +13,7 @@ from stirdata.families import families
 from stirdata.manifest import pinned
 from stirdata.progress import bar, size_in_words
 from stirdata.sources import FETCHABLE, source
-from stirdata.transfer import zenodo_lock
+from stirdata.transfer import zenodo_record
 from stirdata.transfer.fetch import Fetched
 from stirdata.transfer.published import PublishedFiles
 from stirdata.transfer.remote import RemoteFile, checked_address
@@ -97,7 +97,7 @@ def _published(files: PublishedFiles, name: str) -> Fetchable:
 
 def _locked_size(lock_path: Path, name: str) -> int | None:
     try:
-        lock = zenodo_lock.read(lock_path)
+        lock = zenodo_record.read_lock(lock_path)
     except LockError:  # told by whatever needs the lock
         return None
     return lock.files[name].size if lock and name in lock.files else None

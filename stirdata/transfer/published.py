@@ -24,12 +24,12 @@ from stirdata.errors import (
 )
 from stirdata.manifest import SUMS_NAME, FileEntry, load, manifest_path, pinned
 from stirdata.progress import size_in_words
-from stirdata.transfer import zenodo_lock
+from stirdata.transfer import zenodo_record
 from stirdata.transfer.fetch import Fetched, fetch, is_offline, offline_error
 from stirdata.transfer.http_replies import plain
 from stirdata.transfer.remote import checked_address
-from stirdata.transfer.zenodo_lock import Lock, LockedFile
 from stirdata.transfer.zenodo_lookup import look_up, record_number, site_of
+from stirdata.transfer.zenodo_record import Lock, LockedFile
 
 if TYPE_CHECKING:
     from stirdata.transfer.zenodo_record import Record, RecordFile
@@ -191,9 +191,9 @@ class _Job:
         self._unavailable: SourceUnavailableError | None = None
 
     def _read_lock(self) -> Lock | None:
-        lock = zenodo_lock.read(self.lock_path)
+        lock = zenodo_record.read_lock(self.lock_path)
         if lock is not None:
-            zenodo_lock.check_asked(lock, self._number, self.lock_path)
+            zenodo_record.check_asked(lock, self._number, self.lock_path)
         return lock
 
     def tell_waiting(self) -> None:
@@ -286,7 +286,7 @@ class _Job:
                 self._unavailable = error
                 raise
             if self._lock is not None:
-                zenodo_lock.check_record(self._lock, record, self.lock_path)
+                zenodo_record.check_record(self._lock, record, self.lock_path)
             self._record = record
         return self._record
 
@@ -312,7 +312,7 @@ class _Job:
         file = record.files[self._files.file_name(name)]
         lock = self._lock or Lock(self._number, record.id, record.doi)
         self._lock = lock.with_file(file.key, LockedFile(file.size, file.md5, found.sha256, file.url))
-        zenodo_lock.write(self.lock_path, self._lock)
+        zenodo_record.write_lock(self.lock_path, self._lock)
         return self._lock
 
     def _is_pinned(self) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from stir_fixtures import DISC, SVG, needs_cairo
 
 from stirdata.errors import MissingLibraryError, SourceError
-from stirdata.imaging.vector import render_in_box, render_scaled, renderer_versions
+from stirdata.imaging.fitting import render_in_box, render_scaled, renderer_versions
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from stirdata import StirdataError, STIRDataset
 from stirdata.errors import NotEnoughMemoryError
 from stirdata.loading import arranging as loading
 from stirdata.loading import arranging as memory
-from stirdata.loading import transport
+from stirdata.loading import arranging as transport
 from stirdata.loading.tensors import Form, empty_images, to_float
 
 CPU = torch.device("cpu")

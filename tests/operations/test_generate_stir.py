@@ -21,7 +21,8 @@ from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, ParameterError, SourceError, TargetExistsError
 from stirdata.executors import Workers
 from stirdata.families.family import Advance, Job, Made, Material
-from stirdata.families.stir import FAMILY, CustomParameters, MNISTParameters, pinned
+from stirdata.families.stir import FAMILY, CustomParameters, MNISTParameters
+from stirdata.families.stir import published as pinned
 from stirdata.manifest import manifest_path
 from stirdata.operations.verify import verify
 
@@ -154,10 +155,10 @@ def pin(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, str]], None
     monkeypatch.setattr(pinned, "pinned", lambda name: facts)
     monkeypatch.setattr(pinned, "_renderings", lambda arrays, facts: f"renderings of {len(arrays)} arrays")
     frame = replace(
-        pinned._FRAMES["stir-mnist"], classes=("a", "b"), instances=2, scales=(12, 7, 3), canvas=12
+        pinned._frames()["stir-mnist"], classes=("a", "b"), instances=2, scales=(12, 7, 3), canvas=12
     )
     for name in ("stir-mnist", "stir-emoji"):
-        monkeypatch.setitem(pinned._FRAMES, name, frame)
+        monkeypatch.setitem(pinned._frames(), name, frame)
 
 
 def test_a_set_that_must_be_the_pinned_one_is_refused_if_it_is_not(

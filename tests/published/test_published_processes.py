@@ -11,7 +11,7 @@ from server import Reply
 from zenodo_site import API, BESIDE, EMOJI, npz_of, paths, whole
 
 from stirdata import atomic
-from stirdata.transfer import zenodo_lock
+from stirdata.transfer import zenodo_record
 
 RUN = """\
 import sys
@@ -61,7 +61,7 @@ def test_stopped_transfer_is_gone_on_with(server, fetch, tmp_path, content_of, n
 
 def test_stop_between_file_and_lock_is_made_good(fetch, server, tmp_path, monkeypatch, content_of):
     with monkeypatch.context() as patched:
-        patched.setattr(zenodo_lock, "write", lambda *arguments: 1 / 0)
+        patched.setattr(zenodo_record, "write_lock", lambda *arguments: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             fetch("emoji")
     assert set(content_of(tmp_path / "dest")) == {"emoji.npz"}

@@ -287,31 +287,31 @@ class STIRFamily(Family):
 
     def problems(self, arrays: Mapping[str, NDArray[Any]], dataset: str, form: str) -> list[Problem]:
         """Return every breach of the schema, and of the axes that a pinned set has."""
-        from stirdata.families.stir import pinned, schema
+        from stirdata.families.stir import published, schema
 
         found = schema.problems(arrays)
-        return found or schema.problems(arrays, pinned.frame_of(dataset, arrays))
+        return found or schema.problems(arrays, published.frame_of(dataset, arrays))
 
     def identify(self, dataset: str, arrays: Digests, md5: str | None) -> Identity | None:
         """Return the pinned set that the arrays are, if they are the one of this name; any for ``stir``."""
-        from stirdata.families.stir import pinned
+        from stirdata.families.stir import published
 
-        return pinned.identify(PINNED if dataset == ANY else {dataset} & set(PINNED), arrays)
+        return published.identify(PINNED if dataset == ANY else {dataset} & set(PINNED), arrays)
 
     def reference(self, dataset: str, description: Description | None) -> Reference | None:
         """Return the pinned set of this name and seed."""
-        from stirdata.families.stir import pinned
+        from stirdata.families.stir import published
 
         if dataset not in PINNED:
             return None
-        found = pinned.reference(dataset)
+        found = published.reference(dataset)
         return found if description is None or description.seed == SEED else None
 
     def closest(self, dataset: str, arrays: Digests) -> Reference | None:
         """Return the arrays that decide whether a set is the pinned one of its name."""
-        from stirdata.families.stir import pinned
+        from stirdata.families.stir import published
 
-        return pinned.reference(dataset, pinned.DECISIVE) if dataset in PINNED else None
+        return published.reference(dataset, published.DECISIVE) if dataset in PINNED else None
 
     def difference(
         self,
@@ -321,11 +321,11 @@ class STIRFamily(Family):
         read: Callable[[], Mapping[str, Any]],
     ) -> tuple[str, ...]:
         """Say in one line in what a set differs from the pinned one of its name and seed."""
-        from stirdata.families.stir import pinned
+        from stirdata.families.stir import published
 
         if dataset not in PINNED or (description is not None and description.seed != SEED):
             return ()
-        return pinned.difference(dataset, arrays, read)
+        return published.difference(dataset, arrays, read)
 
     def metadata(self, stored: Stored) -> dict[str, Any]:
         """Return title, description, author, license, version and date."""

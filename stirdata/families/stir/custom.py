@@ -32,8 +32,15 @@ from stirdata.families.stir.axes import (
     metadata,
     with_latents,
 )
-from stirdata.imaging.fitting import SHADES, as_grey, on_canvas, over_shade, resized
-from stirdata.imaging.vector import render_scaled, renderer_versions
+from stirdata.imaging.fitting import (
+    SHADES,
+    as_grey,
+    on_canvas,
+    over_shade,
+    render_scaled,
+    renderer_versions,
+    resized,
+)
 from stirdata.sources import class_folders
 from stirdata.sources.class_folders import PictureFile, decode, read
 from stirdata.storage.saving import Description

@@ -19,7 +19,7 @@ from stirdata.executors import InProcess, Workers, map_ordered
 from stirdata.families.family import Advance, Job, Made, Material
 from stirdata.families.stir import EmojiParameters, described
 from stirdata.families.stir.axes import SEED, Frame, Place, StirArrays, assemble, draw_positions, metadata
-from stirdata.imaging.vector import render_in_box, renderer_versions
+from stirdata.imaging.fitting import render_in_box, renderer_versions
 from stirdata.sources import fontawesome
 
 if TYPE_CHECKING:

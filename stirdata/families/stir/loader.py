@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stirdata.arguments import checked_path
-from stirdata.errors import FormatError, MissingFileError
+from stirdata.errors import FormatError, MissingFileError, ParameterError
 from stirdata.families.stir import schema
 from stirdata.families.stir.axes import KEYS, SETS, Frame
-from stirdata.families.stir.one_hot import decode, encode
 from stirdata.families.stir.published import PUBLISHED
 from stirdata.families.stir.selection import ALL_SCALES, Scales, ScaleSelection, select
 from stirdata.loading.dataset import ImageDataset
@@ -214,7 +213,7 @@ class STIRDataset(ImageDataset):
         Raises:
             ParameterError: A label is not an integer from 0 to n - 1.
         """
-        return encode(labels, self.num_classes)
+        return _encode(labels, self.num_classes)
 
     def decode_labels(self, encoded: Any) -> Any:
         """Return the labels of one-hot rows, or of scores: int64 (…), where each row is largest.
@@ -228,7 +227,7 @@ class STIRDataset(ImageDataset):
         Raises:
             ParameterError: The last axis does not have the length n.
         """
-        return decode(encoded, self.num_classes)
+        return _decode(encoded, self.num_classes)
 
     def _images(self, split: str) -> StoredImages:
         frame = self._set.frame
@@ -290,3 +289,73 @@ def _not_there(path: Path) -> MissingFileError:
     if name in PUBLISHED.names():
         hint = f"stirdata fetch stir --zenodo --only {name}, or stirdata generate stir {name}, makes one"
     return missing(path, hint)
+
+
+_NO_INTEGERS = "labels are integers"
+
+
+def _encode(labels: Any, classes: int) -> Any:
+    """Return labels one-hot: int64 (…, classes), a tensor for a tensor, else an array.
+
+    Raises:
+        ParameterError: A label is not an integer from 0 to ``classes`` - 1.
+
+    Example:
+        >>> _encode([2, 0], 3)
+        array([[0, 0, 1],
+               [1, 0, 0]])
+    """
+    if _is_tensor(labels):
+        import torch
+
+        rows = _encode(labels.detach().cpu().numpy(), classes)
+        return torch.from_numpy(rows).to(labels.device)
+    values = np.asarray(labels)
+    if values.dtype.kind not in "iu":
+        raise _wrong_labels(_NO_INTEGERS, classes, f"type {values.dtype}")
+    outside = values[(values < 0) | (values >= classes)]
+    if outside.size:
+        raise _wrong_labels("a label is out of range", classes, f"{outside.flat[0]} ({outside.size} outside)")
+    return np.asarray(np.arange(classes) == values[..., None], np.int64)
+
+
+def _decode(encoded: Any, classes: int) -> Any:
+    """Return where each row is largest, the first of equals: int64 (…), of a shape (…, classes).
+
+    Raises:
+        ParameterError: The last axis is not as long as there are classes.
+
+    Example:
+        >>> _decode([[0, 0, 1], [1, 0, 0]], 3)
+        array([2, 0])
+    """
+    if _is_tensor(encoded):
+        import torch
+
+        values = encoded.detach().cpu()
+        values = values.float() if values.dtype == torch.bfloat16 else values  # NumPy has no such type
+        labels = _decode(values.numpy(), classes)
+        return torch.from_numpy(np.asarray(labels)).to(encoded.device)
+    values = np.asarray(encoded)
+    if values.ndim == 0 or values.shape[-1] != classes or values.dtype.kind not in "iufb":
+        raise ParameterError(
+            "these are no encoded labels",
+            where="encoded",
+            expected=f"numbers of shape (…, {classes})",
+            got=f"shape {values.shape}, type {values.dtype}",
+        )
+    return np.asarray(values.argmax(axis=-1), np.int64)
+
+
+def _is_tensor(values: Any) -> bool:
+    return type(values).__module__.partition(".")[0] == "torch"
+
+
+def _wrong_labels(what: str, classes: int, got: str) -> ParameterError:
+    return ParameterError(
+        what,
+        where="labels",
+        expected=f"integers from 0 to {classes - 1}",
+        got=got,
+        hint="class_to_idx has the integer of each name" if what == _NO_INTEGERS else "",
+    )

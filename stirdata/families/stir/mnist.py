@@ -16,9 +16,7 @@ from stirdata.executors import InProcess, Workers, map_ordered
 from stirdata.families.family import Advance, Job, Made, Material
 from stirdata.families.stir import MNISTParameters, described
 from stirdata.families.stir.axes import SEED, Frame, StirArrays, draw_positions, metadata, with_latents
-from stirdata.imaging.catmull_rom import Content, resize_content
-from stirdata.imaging.contrast import Contrast
-from stirdata.imaging.gaussian import radius_of, smooth, surrounded
+from stirdata.imaging.contrast import smoothed_levels
 from stirdata.sources import mnist as source
 from stirdata.sources.idx import CLASS_NAMES
 
@@ -34,7 +32,6 @@ TRAIN_IMAGES = 60_000
 """Images that the first two sets are taken from; what follows is for the third."""
 
 _DIGIT_SIZE = 28
-_BLOCK_IMAGES = 25  # few enough for the processor's caches, enough for NumPy to be busy with numbers
 
 
 def job(parameters: MNISTParameters, material: Material) -> Job:
@@ -126,55 +123,7 @@ def choose_digits(
 def _of_scale(task: tuple[NDArray[np.uint8], int, NDArray[np.int32]]) -> NDArray[np.uint8]:
     """Return all images of one scale, uint8, (3, 10, 50, 64, 64), for digits, scale and positions."""
     digits, scale, positions = task
-    images = draw(digits.reshape(-1, _DIGIT_SIZE, _DIGIT_SIZE), scale, positions.reshape(-1, 2))
+    images = smoothed_levels(
+        digits.reshape(-1, _DIGIT_SIZE, _DIGIT_SIZE), scale, positions.reshape(-1, 2), FRAME.canvas
+    )
     return images.reshape(*digits.shape[:3], *FRAME.image_shape)
-
-
-def draw(digits: NDArray[np.uint8], scale: int, positions: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Draw digits at one scale, each at its own position.
-
-    Args:
-        digits: uint8, shape (N, 28, 28).
-        scale: Side of the box in pixels.
-        positions: Left and top of the box, int32, shape (N, 2).
-
-    Returns:
-        uint8, shape (N, 64, 64).
-
-    Source: arXiv 2211.10288, its generator of mnist.
-    """
-    contrast = Contrast(len(digits), FRAME.canvas)
-    order = _by_extent(digits)
-    digits, positions = digits[order], positions[order]
-    for start in range(0, len(digits), _BLOCK_IMAGES):
-        block = slice(start, start + _BLOCK_IMAGES)
-        contrast.add(start, *_smoothed(resize_content(digits[block], scale), scale, positions[block]))
-    contrast.settle()
-    return contrast.levels[np.argsort(order)]
-
-
-def _by_extent(digits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return an order in which neighbours fill about the same part of their frames.
-
-    What a block of images computes is what any of them fills.
-    """
-    filled = digits > 0
-    return np.lexsort([filled.any(axis=axis).argmax(axis=1) for axis in (1, 2)])
-
-
-def _smoothed(
-    content: Content, scale: int, positions: NDArray[np.int32]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Place objects on canvases and smooth these along y, then x, as far as anything is not 0.
-
-    Returns:
-        Windows of the canvases, float64, shape (N, width, height), x before y; left and top of each
-        window, int64, shape (N, 2), which may be beyond the canvas.
-    """
-    sigma = 7 / 8 * scale / _DIGIT_SIZE
-    margin, side = radius_of(sigma), FRAME.canvas
-    corners = positions.astype(np.int64) + np.array([content.columns.start, content.rows.start])
-    # One margin is what smoothing spreads, the other what it needs to know and does not return.
-    along_y = smooth(surrounded(content.pixels, corners[:, 1], side, 2 * margin), sigma)
-    along_x = smooth(surrounded(along_y.transpose(0, 2, 1), corners[:, 0], side, 2 * margin), sigma)
-    return along_x, corners - margin

@@ -18,7 +18,7 @@ pytestmark = needs_cairo
 
 def as_pinned() -> bool:
     """Tell whether the renderer is the one that the reference and the pins were made with."""
-    from stirdata.imaging.vector import renderer_versions
+    from stirdata.imaging.fitting import renderer_versions
 
     versions = renderer_versions()
     return versions["cairo"].startswith("1.16.") and versions["cairosvg"].startswith("2.9.")

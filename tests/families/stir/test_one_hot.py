@@ -15,7 +15,7 @@ from stir_loading import small_file
 
 from stirdata import STIRDataset
 from stirdata.errors import ParameterError
-from stirdata.families.stir import one_hot
+from stirdata.families.stir import loader as one_hot
 
 
 @given(
@@ -26,11 +26,11 @@ from stirdata.families.stir import one_hot
     )
 )
 def test_there_and_back(labels: Any) -> None:
-    encoded = one_hot.encode(labels, 5)
+    encoded = one_hot._encode(labels, 5)
     assert (encoded.dtype, encoded.shape) == (np.int64, (*labels.shape, 5))
     assert (encoded.sum(axis=-1) == 1).all()
     np.testing.assert_array_equal(np.take_along_axis(encoded, labels[..., None].astype(np.int64), -1), 1)
-    np.testing.assert_array_equal(one_hot.decode(encoded, 5), labels)
+    np.testing.assert_array_equal(one_hot._decode(encoded, 5), labels)
 
 
 def test_tensors_stay_tensors(tmp_path: Path) -> None:

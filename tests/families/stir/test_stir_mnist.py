@@ -19,7 +19,7 @@ from stirdata.executors import threads
 from stirdata.families.stir import mnist as stir_mnist
 from stirdata.families.stir.axes import SCALES, StirArrays, draw_positions
 from stirdata.imaging.catmull_rom import resize
-from stirdata.imaging.contrast import arctan
+from stirdata.imaging.contrast import arctan, smoothed_levels
 from stirdata.imaging.gaussian import radius_of, weights
 from stirdata.manifest import pinned
 from stirdata.sources import mnist
@@ -104,16 +104,16 @@ def test_windows_give_the_pixels_of_whole_canvases(
     place = st.sampled_from(sorted({0, 64 - scale, (64 - scale) // 2}))
     positions = np.array([(draw.draw(place), draw.draw(place)) for _ in range(3)], np.int32)
     images = digits(3, seed, extent)
-    drawn = stir_mnist.draw(images, scale, positions)
+    drawn = smoothed_levels(images, scale, positions, 64)
     for image, found, (left, top) in zip(images, drawn, positions.tolist(), strict=True):
         assert np.array_equal(found, plain(image, scale, left, top))
 
 
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     images, positions = digits(7, 1, 20), np.arange(14, dtype=np.int32).reshape(7, 2)
-    expected = stir_mnist.draw(images, 45, positions)
-    monkeypatch.setattr(stir_mnist, "_BLOCK_IMAGES", 3)
-    assert np.array_equal(stir_mnist.draw(images, 45, positions), expected)
+    expected = smoothed_levels(images, 45, positions, 64)
+    monkeypatch.setattr("stirdata.imaging.contrast._BLOCK_IMAGES", 3)
+    assert np.array_equal(smoothed_levels(images, 45, positions, 64), expected)
 
 
 def test_digits_are_chosen_per_class_by_fresh_streams() -> None:
@@ -134,11 +134,12 @@ _DRAWN = """
 import hashlib
 import numpy as np
 from stirdata.families.stir import mnist as stir_mnist
+from stirdata.imaging.contrast import smoothed_levels
 digest = hashlib.sha256()
 images = np.random.RandomState(5).randint(0, 256, (40, 28, 28)).astype(np.uint8)
 images[:, :4] = images[:, :, :4] = 0
 for scale in (64, 40, 22):
-    digest.update(stir_mnist.draw(images, scale, np.zeros((40, 2), np.int32)).tobytes())
+    digest.update(smoothed_levels(images, scale, np.zeros((40, 2), np.int32), 64).tobytes())
 print(digest.hexdigest(), hashlib.sha256(np.arctan(np.linspace(-2.5, 2.5, 10_000)).tobytes()).hexdigest())
 """
 
@@ -164,7 +165,7 @@ def test_one_thread_gives_what_two_give() -> None:
     chosen = stir_mnist.choose_digits(*vars(mnist.load(data("mnist"), download=False)).values())
     for scale in (64, 30, 17):
         number = SCALES.index(scale)
-        drawn = stir_mnist.draw(chosen.reshape(-1, 28, 28), scale, positions[:, number].reshape(-1, 2))
+        drawn = smoothed_levels(chosen.reshape(-1, 28, 28), scale, positions[:, number].reshape(-1, 2), 64)
         assert np.array_equal(drawn.reshape(3, 10, 50, 64, 64), whole().imgs[:, number])
 
 
