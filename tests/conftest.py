@@ -31,6 +31,7 @@ CHECKOUT = Path(__file__).parents[1]
 pytest.register_assert_rewrite("fetching")  # which the doctests of the folder import first
 
 SMALL_SEED = 7  # not one of the published seeds, whose pixels are checked
+_REALIZATIONS: dict[recipe.SplitSizes, dict[str, NDArray[Any]]] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -89,8 +90,10 @@ def small_sizes() -> recipe.SplitSizes:
 @pytest.fixture
 def small_realization(small_digits: DigitImages, small_sizes: recipe.SplitSizes) -> dict[str, NDArray[Any]]:
     """Return the twelve arrays ``<split>/<name>`` of a realization of the small digits, seed 7."""
-    splits = recipe.generate(small_digits.images, small_digits.labels, SMALL_SEED, sizes=small_sizes)
-    return recipe.as_arrays(splits)
+    if small_sizes not in _REALIZATIONS:
+        splits = recipe.generate(small_digits.images, small_digits.labels, SMALL_SEED, sizes=small_sizes)
+        _REALIZATIONS[small_sizes] = recipe.as_arrays(splits)
+    return {name: array.copy() for name, array in _REALIZATIONS[small_sizes].items()}
 
 
 def idx_bytes(array: NDArray[np.uint8]) -> bytes:

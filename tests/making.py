@@ -22,6 +22,7 @@ from stirdata.operations.generate import Checked, Plan, Task, check, make, plan
 from stirdata.operations.standing import Outcome
 from stirdata.storage import saving
 from stirdata.storage.forms import output_form
+from stirdata.storage.image_bytes import BlockedArray
 
 NAMES = {"h5": "scale_0.3_1.0.h5", "npz": "scale_0.3_1.0.npz", "png": "scale_0.3_1.0"}
 """The name of a realization by its format."""
@@ -60,6 +61,14 @@ def check_job(job: Job, target: Path) -> Checked:
     assert family is not None
     (checked,) = check(Plan(family, [Task(job, target, family.layout.forms[0])]), workers=1)
     return checked
+
+
+def whole(array: NDArray[Any] | BlockedArray) -> NDArray[Any]:
+    """Return an array in memory, also of one that is made block by block."""
+    if isinstance(array, np.ndarray):
+        return array
+    parts = [block.reshape(-1).copy() for block in array.blocks()]
+    return np.concatenate(parts).astype(array.dtype).reshape(array.shape)
 
 
 def save(target: Path, arrays: Mapping[str, NDArray[Any]], *, seed: int = 7) -> Manifest:

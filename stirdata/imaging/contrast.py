@@ -140,7 +140,7 @@ class Contrast:
         Args:
             start: Number of the first image.
             windows: float64, shape (block, width, height), columns before rows, 0 to 255. What is beyond
-                the canvas is set to 0.
+                the canvas is overwritten.
             corners: Left and top of each window on its canvas, int64, shape (block, 2).
         """
         low, high = self._cut(windows, corners), windows.max(axis=(1, 2))
@@ -165,21 +165,23 @@ class Contrast:
         self._values.clear()
 
     def _cut(self, windows: NDArray[np.float64], corners: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Set to 0 what is beyond the canvas; return the lowest value on each canvas."""
+        """Set what is beyond the canvas to the lowest value on it, and return that of every canvas."""
         canvas, (width, height) = self.levels.shape[1], windows.shape[1:]
         low = np.zeros(len(windows))
         for image, (x, y) in enumerate(corners.tolist()):
-            columns, rows = slice(max(-x, 0), canvas - x), slice(max(-y, 0), canvas - y)
-            windows[image, : columns.start], windows[image, columns.stop :] = 0, 0
-            windows[image, :, : rows.start], windows[image, :, rows.stop :] = 0, 0
-            if width - columns.start >= canvas and height - rows.start >= canvas:
+            columns = slice(max(-x, 0), max(canvas - x, 0))
+            rows = slice(max(-y, 0), max(canvas - y, 0))
+            if x <= 0 and y <= 0 and x + width >= canvas and y + height >= canvas:  # else some of it is 0
                 low[image] = windows[image, columns, rows].min()
+            windows[image, : columns.start], windows[image, columns.stop :] = low[image], low[image]
+            windows[image, :, : rows.start], windows[image, :, rows.stop :] = low[image], low[image]
         return low
 
     def _paste(self, block: slice, levels: NDArray[np.uint8], corners: NDArray[np.int64]) -> None:
         canvas, (width, height) = self.levels.shape[1], levels.shape[1:]
         for image, window, (x, y) in zip(self.levels[block], levels, corners.tolist(), strict=True):
-            left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, canvas), min(y + height, canvas)
+            left, right = min(max(x, 0), canvas), min(max(x + width, 0), canvas)
+            top, bottom = min(max(y, 0), canvas), min(max(y + height, 0), canvas)
             image[top:bottom, left:right] = window[left - x : right - x, top - y : bottom - y].T
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -81,6 +82,11 @@ class ImageDataset(ABC):
         """Return the images that are chosen, as runs of numbers within the split; here all of them."""
         return (range(self._images(split).count),)
 
+    def _choices(self) -> list[str]:
+        """Return the names of the arguments by which images are chosen."""
+        named = {**signature(self.select).parameters, **signature(self._rows).parameters}
+        return [name for name in named if name not in ("split", "shuffle", "choice")]
+
     def split_named(self, name: str) -> str:
         """Return what the dataset calls a split; ``val``, ``valid`` and ``validation`` are the same.
 
@@ -143,8 +149,13 @@ class ImageDataset(ABC):
 
         Raises:
             ParameterError: Unknown split, or a wrong choice.
+            TypeError: There is no argument of a name.
         """
         named = self.split_named(split)
+        unknown = [name for name in choice if name not in self._choices()]
+        if unknown:
+            chosen = f"; its images are chosen by {', '.join(self._choices())}" if self._choices() else ""
+            raise TypeError(f"{type(self).__name__} knows no argument {unknown[0]!r}{chosen}")
         rows = tuple(self._rows(named, **choice))
         return Selection(named, rows, self._images(named).shape, checked_flag("shuffle", shuffle))
 
@@ -404,7 +415,7 @@ class ImageDataset(ABC):
                 where="batches",
                 expected=f"batches({split!r}, batch_size=…)",
                 got=repr(others[0]),
-                hint=f"batch_size={others[0]!r}, or scales={others[0]!r}? The same call means both elsewhere",
+                hint=" or ".join(f"{name}={others[0]!r}" for name in ("batch_size", *self._choices())) + "?",
             )
         named = self.split_named(split)
         stored = self.to_torch(

@@ -170,10 +170,8 @@ def _target(
     if out is None:
         form = form or forms[0]
         return family.output_name(recipe, parameters, form), form
-    root = Path() if out is None else Path(out)
-    named = output_form(out, forms)
-    is_file = named in _SUFFIXES
-    if not is_file and family.folder_is_root:
+    root, named = Path(out), output_form(out, forms)
+    if named not in _SUFFIXES and family.folder_is_root:
         form = form or forms[0]
         return root / family.output_name(recipe, parameters, form), form
     if form is not None and form != named:

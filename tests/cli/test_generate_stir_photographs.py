@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 from photographs import Dota, Mapillary, enough_ships, enough_signs
 from stirdata.cli import main
 
+import stirdata
 from stirdata import manifest
 
 Run = Callable[..., tuple[int, str, str]]
@@ -35,55 +38,78 @@ def files_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    @cache
+    def make(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        source = MAKERS[name]().write(folder / "source")
+        stirdata.generate(f"stir-{name}", source_dir=source, out=folder / "made" / "set.npz", workers=1)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def folder_of(_made: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function that copies ``source`` and, made of it by one worker, ``made/set.npz``."""
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(_made(name), tmp_path / name))
+
+    return copy
+
+
+def is_equal(first: Path, second: Path) -> bool:
+    """Tell whether two folders hold the same set: file, manifest and sums."""
+    names = ["SHA256SUMS", "set.npz", "set.npz.manifest.json"]
+    assert files_in(first) == names
+    return all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
+
+
 @pytest.mark.parametrize("name", MAKERS)
-def test_file_manifest_sums_and_again(name: str, run: Run, tmp_path: Path) -> None:
-    source, out = MAKERS[name]().write(tmp_path / "source"), tmp_path / "made" / f"{name}.npz"
-    code, stdout, stderr = run(name, "--source-dir", source, "--out", out, "--workers", 1)
-    assert (code, stdout.splitlines()[-1]) == (0, str(out))
-    assert "1 of 1 classes qualified" in stderr
-    assert files_in(out.parent) == ["SHA256SUMS", f"{name}.npz", f"{name}.npz.manifest.json"]
+def test_file_manifest_sums_and_again(name: str, run: Run, folder_of: Callable[[str], Path]) -> None:
+    folder = folder_of(name)
+    source, out = folder / "source", folder / "made" / "set.npz"
+    assert files_in(out.parent) == ["SHA256SUMS", "set.npz", "set.npz.manifest.json"]
     described = manifest.load(manifest.manifest_path(out))
     assert described.dataset == f"stir-{name}"
     assert described.sources[0]["objects"]["taken"] == 75
-    assert str(tmp_path) not in manifest.manifest_path(out).read_text()
+    assert "/source" not in manifest.manifest_path(out).read_text()
     before = out.read_bytes()
     code, stdout, stderr = run(name, "--source-dir", source, "--out", out, "--json")
     assert (code, json.loads(stdout)["outputs"][0]["already_there"]) == (0, True)
-    code, _, _ = run(name, "--source-dir", source, "--out", out, "--force", "--seed", 7, "--quiet")
-    assert code == 0
+    code, stdout, stderr = run(name, "--source-dir", source, "--out", out, "--force", "--seed", 7)
+    assert (code, stdout.splitlines()[-1]) == (0, str(out))
+    assert "1 of 1 classes qualified" in stderr
     assert out.read_bytes() != before
     assert run(name, "--source-dir", source, "--out", out, "--quiet")[0] == 2  # of another seed
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_same_bytes_with_two_workers(name: str, run: Run, tmp_path: Path) -> None:
-    source = MAKERS[name]().write(tmp_path / "source")
-    outs = [tmp_path / str(workers) / "set.npz" for workers in (1, 2)]
-    for workers, out in enumerate(outs, 1):
-        assert run(name, "--source-dir", source, "--out", out, "--workers", workers)[0] == 0
-    for path in ("set.npz", "set.npz.manifest.json", "SHA256SUMS"):
-        assert (outs[0].parent / path).read_bytes() == (outs[1].parent / path).read_bytes()
+def test_same_bytes_with_two_workers_and_quiet_is_quiet(
+    name: str, run: Run, folder_of: Callable[[str], Path]
+) -> None:
+    folder = folder_of(name)
+    out = folder / "two" / "set.npz"
+    done = run(name, "--source-dir", folder / "source", "--out", out, "--workers", 2, "--quiet")
+    assert done == (0, f"{out}\n", "")
+    assert is_equal(out.parent, folder / "made")
 
 
-def test_check_compares_with_the_manifest(run: Run, tmp_path: Path) -> None:
-    signs = enough_signs()
-    source, out = signs.write(tmp_path / "source"), tmp_path / "made" / "set.npz"
-    arguments = ("trafficsign", "--source-dir", source, "--out", out)
-    assert run(*arguments, "--check")[0] == 2  # nothing to compare with
-    assert files_in(out.parent) == []
-    assert run(*arguments)[0] == 0
-    code, stdout, _ = run(*arguments, "--check")
+def test_check_compares_with_the_manifest(run: Run, folder_of: Callable[[str], Path]) -> None:
+    folder = folder_of("trafficsign")
+    arguments = ("trafficsign", "--source-dir", folder / "source", "--check", "--out")
+    assert run(*arguments, folder / "none" / "set.npz")[0] == 2  # nothing to compare with
+    assert files_in(folder / "none") == []
+    out = folder / "made" / "set.npz"
+    code, stdout, _ = run(*arguments, out)
     assert (code, stdout.startswith("equal to")) == (0, True)
+    signs = enough_signs()
     signs.pictures["pic000"] = signs.pictures["pic016"]
-    signs.write(source)
-    code, _, stderr = run(*arguments, "--check")
+    signs.write(folder / "source")
+    code, _, stderr = run(*arguments, out)
     assert (code, "the manifest is of another dataset" in stderr) == (2, True)
-
-
-def test_quiet_is_quiet(run: Run, tmp_path: Path) -> None:
-    source = enough_ships().write(tmp_path / "source")
-    code, stdout, stderr = run("aerial", "--source-dir", source, "--out", tmp_path / "a.npz", "--quiet")
-    assert (code, stdout, stderr) == (0, f"{tmp_path / 'a.npz'}\n", "")
 
 
 def test_source_folder_is_required(run: Run, tmp_path: Path) -> None:
@@ -133,30 +159,30 @@ def test_scheduler_that_does_not_answer(run: Run, tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.filterwarnings("default")
-def test_same_bytes_on_a_dask_cluster(run: Run, tmp_path: Path) -> None:
+def test_same_bytes_on_a_dask_cluster(run: Run, folder_of: Callable[[str], Path]) -> None:
     distributed = pytest.importorskip("distributed", reason="distributed is not installed: no Dask cluster")
-    source = enough_ships().write(tmp_path / "source")
-    outs = [tmp_path / where / "set.npz" for where in ("here", "there")]
-    assert run("aerial", "--source-dir", source, "--out", outs[0])[0] == 0
+    folder = folder_of("aerial")
+    out = folder / "there" / "set.npz"
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
     ) as cluster:
         address = cluster.scheduler_address
-        assert run("aerial", "--source-dir", source, "--out", outs[1], "--dask", address)[0] == 0
-    assert outs[0].read_bytes() == outs[1].read_bytes()
+        assert run("aerial", "--source-dir", folder / "source", "--out", out, "--dask", address)[0] == 0
+    assert is_equal(out.parent, folder / "made")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process by a signal")
-@pytest.mark.parametrize("after", [0.7, 1.2, 1.8, 2.5])
-def test_killed_command_leaves_nothing_half_written(after: float, run: Run, tmp_path: Path) -> None:
-    source, out = enough_signs().write(tmp_path / "source"), tmp_path / "made" / "set.npz"
+def test_killed_command_leaves_nothing_half_written(run: Run, folder_of: Callable[[str], Path]) -> None:
+    folder = folder_of("trafficsign")
+    source, out = folder / "source", folder / "killed" / "set.npz"
     arguments = ["generate", "stir", "trafficsign", "--source-dir", str(source), "--out", str(out)]
     command = "import sys; from stirdata.cli import main; main(sys.argv[1:])"
     with subprocess.Popen(
         [sys.executable, "-c", command, *arguments, "--workers", "1", "--quiet"]
     ) as process:
-        time.sleep(after)
+        while not out.parent.exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(0.5)
         process.kill()
     assert run("trafficsign", "--source-dir", source, "--out", out)[0] == 0
-    assert run("trafficsign", "--source-dir", source, "--out", out, "--check")[0] == 0
-    assert files_in(out.parent) == ["SHA256SUMS", "set.npz", "set.npz.manifest.json"]
+    assert is_equal(out.parent, folder / "made")

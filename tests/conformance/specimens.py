@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from making import whole
 from numpy.typing import NDArray
 
 from stirdata import locks
@@ -38,7 +39,8 @@ class Specimen:
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """The arrays as the family makes them."""
         with Workers(1) as workers:
-            return self.family.specimen().make(workers, lambda count: None).arrays
+            arrays = self.family.specimen().make(workers, lambda count: None).arrays
+            return {name: whole(array) for name, array in arrays.items()}
 
     def load(self) -> ImageDataset:
         """Open it with the family's loader."""

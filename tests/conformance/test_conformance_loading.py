@@ -62,6 +62,12 @@ def test_unknown_split_is_told(loader, split):
             call(split)
 
 
+def test_unknown_argument_is_told(loader):
+    for call in (loader.to_torch, loader.to_numpy, loader.batches, loader.view, loader.get_latents):
+        with pytest.raises(TypeError, match="argument 'devise'"):
+            call("train", devise="cpu")
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_tensors_have_the_stored_values(loader, device):
     for split in loader.splits:
@@ -198,7 +204,10 @@ def test_augmented_batches(loader):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_views_in_a_data_loader(loader, workers):
+def test_views_in_a_data_loader(specimen, workers):
+    if workers and specimen.form != specimen.family.layout.forms[0]:
+        pytest.skip("workers, which take long to start, open the family's first form")
+    loader = specimen.load()
     view = loader.view("test", latents=True)
     assert isinstance(view, torch.utils.data.Dataset)
     assert (view.classes, view.class_to_idx) == (loader.classes, loader.class_to_idx)

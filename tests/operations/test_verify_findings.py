@@ -228,11 +228,8 @@ def test_an_unknown_dataset_is_refused(tmp_path: Path, small_realization: Arrays
     save(tmp_path / NAMES["h5"], small_realization)
     with pytest.raises(ParameterError, match="unknown dataset") as error:
         verify(tmp_path / NAMES["h5"], as_dataset="mnist")
-    assert (error.value.where, error.value.expected, error.value.got) == (
-        "as",
-        "mnist-scale, stir-mnist, stir-emoji, stir",
-        "mnist",
-    )
+    assert (error.value.where, error.value.got) == ("as", "mnist")
+    assert str(error.value.expected).startswith("mnist-scale, stir-mnist, stir-emoji, stir")
 
 
 def test_processes_find_the_same_and_every_image_is_counted(

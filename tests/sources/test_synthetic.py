@@ -48,9 +48,9 @@ def test_all_images_have_the_pinned_bytes(everything):
     assert digests(*everything) == ALL
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_number_of_workers_does_not_show(workers):
-    assert digests(*synthetic.draw_all(workers)) == ALL
+def test_number_of_workers_does_not_show(everything):
+    """Two have drawn everything."""
+    assert digests(*synthetic.draw_all(1)) == digests(*everything)
 
 
 @settings(deadline=None, max_examples=40)

@@ -238,7 +238,7 @@ class MNISTScaleFamily(SplitFamily):
         return MNISTScale
 
     def specimen(self) -> Job:
-        """Return the job of 360 digits of noise: 120 train, 40 val and 200 test."""
+        """Return the job of 90 digits of noise: 40 train, 20 val and 30 test."""
         from stirdata.families.mnist_scale import recipe
 
         def make(workers: Workers, advance: Advance) -> Made:
@@ -246,7 +246,7 @@ class MNISTScaleFamily(SplitFamily):
             splits = recipe.generate(
                 digits.images,
                 digits.labels,
-                sizes=recipe.SplitSizes(120, 40, 200),
+                sizes=recipe.SplitSizes(40, 20, 30),
                 seed=SEED,
                 workers=workers.count,
                 advance=advance,
@@ -257,7 +257,7 @@ class MNISTScaleFamily(SplitFamily):
         parameters = {"min_scale": MIN_SCALE, "max_scale": MAX_SCALE}
         version = {"name": RECIPE, "version": RECIPE_VERSION}
         description = Description(version, SEED, parameters, [source], "CC0-1.0", [CITATION], RECIPE)
-        return Job(description, make, 360)
+        return Job(description, make, 90)
 
     def output_name(self, recipe: Recipe, parameters: Parameters, form: str) -> Path:
         """Return the path of a realization, named as published.

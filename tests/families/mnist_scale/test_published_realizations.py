@@ -96,7 +96,7 @@ def test_arrays_have_the_shipped_digests(seed: int, realization: Any) -> None:
     assert digests(realization(seed)) == pinned_facts(seed)["arrays"]
 
 
-@every_seed
+@pytest.mark.parametrize("seed", sorted(PUBLISHED_MD5)[1:])  # the first one is written as files, below
 def test_png_files_have_the_published_md5(seed: int, realization: Any, pool: Executor) -> None:
     arrays = realization(seed)
     images = np.concatenate([arrays[f"{split}/images"] for split in ("train", "test", "val")])

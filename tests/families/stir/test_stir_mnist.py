@@ -76,22 +76,25 @@ def digits(count: int, seed: int, extent: int = 28) -> np.ndarray:
     return images
 
 
-def plain(image: np.ndarray, scale: int, left: int, top: int) -> np.ndarray:
+def plain(image: np.ndarray, scale: int, left: int, top: int, side: int = 64) -> np.ndarray:
     """Draw one digit in the plain way: the whole canvas, and every arctangent correctly rounded."""
-    canvas = np.zeros((64, 64))
-    canvas[top : top + scale, left : left + scale] = resize(image[None], scale)[0]
+    room = np.zeros((side + 3 * scale, side + 3 * scale))
+    room[scale + top :, scale + left :][:scale, :scale] = resize(image[None], scale)[0]
+    canvas = room[scale : scale + side, scale : scale + side]
     half = weights(7 / 8 * scale / 28)
     radius = len(half) - 1
     for axis in (0, 1):
         padded = np.pad(canvas, [(radius, radius) if axis == a else (0, 0) for a in (0, 1)], mode="edge")
 
         def shifted(by: int, padded: np.ndarray = padded, axis: int = axis) -> np.ndarray:
-            return np.take(padded, np.arange(radius + by, radius + by + 64), axis=axis)
+            return np.take(padded, np.arange(radius + by, radius + by + side), axis=axis)
 
         canvas = shifted(0) * half[0]
         for distance in range(radius, 0, -1):
             canvas = canvas + (shifted(-distance) + shifted(distance)) * half[distance]
     t = 2 / np.pi * arctan(0.02 * (canvas - 128))
+    if t.min() == t.max():  # the digit is outside, or the canvas is in the middle of a part of one level
+        return np.zeros_like(t, np.uint8)
     return (255 * (t - t.min()) / (t.max() - t.min())).astype(np.uint8)
 
 
@@ -107,6 +110,28 @@ def test_windows_give_the_pixels_of_whole_canvases(
     drawn = smoothed_levels(images, scale, positions, 64)
     for image, found, (left, top) in zip(images, drawn, positions.tolist(), strict=True):
         assert np.array_equal(found, plain(image, scale, left, top))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(20, 60), st.integers(4, 120), st.integers(4, 28), st.integers(0, 2**31), st.data())
+def test_canvases_that_cut_give_the_pixels_of_whole_canvases(
+    side: int, scale: int, extent: int, seed: int, draw: st.DataObject
+) -> None:
+    """Digits that are in the middle, at an edge, or partly beyond it on one side or on all."""
+    place = st.integers(min(0, side - scale) - scale // 4, max(0, side - scale) + scale // 4)
+    positions = np.array([(draw.draw(place), draw.draw(place)) for _ in range(3)], np.int32)
+    images = digits(3, seed, extent)
+    drawn = smoothed_levels(images, scale, positions, side)
+    for image, found, (left, top) in zip(images, drawn, positions.tolist(), strict=True):
+        assert np.array_equal(found, plain(image, scale, left, top, side))
+
+
+@pytest.mark.parametrize(("left", "top"), [(4, 8), (8, 4), (0, 8), (8, 0), (4, 0), (8, 8)])
+def test_window_as_large_as_the_canvas_that_does_not_cover_it(left: int, top: int) -> None:
+    """Smoothing brings a digit of 56 pixels close to all edges but the ones that it is farthest from."""
+    for image in digits(8, 4, 25):
+        (found,) = smoothed_levels(image[None], 56, np.array([(left, top)]), 64)
+        assert np.array_equal(found, plain(image, 56, left, top))
 
 
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:

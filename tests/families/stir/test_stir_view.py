@@ -133,7 +133,7 @@ def test_pickled_views_leave_their_arrays_behind(dataset: STIRDataset) -> None:
 
 @pytest.mark.parametrize(
     ("count", "method"),
-    [(0, None), pytest.param(2, "fork", marks=FORK), pytest.param(2, "spawn", marks=SPAWN)],
+    [(0, None), pytest.param(2, "fork", marks=FORK)],
 )
 def test_batches_in_any_order_keep_all_together(count: int, method: str | None, tmp_path: Path) -> None:
     dataset = STIRDataset(small_file(tmp_path, "colour"))
@@ -146,14 +146,14 @@ def test_batches_in_any_order_keep_all_together(count: int, method: str | None, 
 
 
 @SPAWN
-def test_ten_spawned_workers_read_without_a_wrong_label(tmp_path: Path) -> None:
+def test_four_spawned_workers_read_without_a_wrong_label(tmp_path: Path) -> None:
     """Images, labels, scales and positions of every item belong together, in two epochs."""
     dataset = STIRDataset(small_file(tmp_path, "published"))
     images, labels, scales, positions = dataset.to_torch("train", shuffle=False, latents=True)
     loader = DataLoader(
         dataset.view("train", latents=True),
         batch_size=7,
-        num_workers=10,
+        num_workers=4,
         multiprocessing_context="spawn",
         persistent_workers=True,
     )
