@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -168,21 +165,4 @@ def test_same_bytes_on_a_dask_cluster(run: Run, folder_of: Callable[[str], Path]
     ) as cluster:
         address = cluster.scheduler_address
         assert run("aerial", "--source-dir", folder / "source", "--out", out, "--dask", address)[0] == 0
-    assert is_equal(out.parent, folder / "made")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="kills a process by a signal")
-def test_killed_command_leaves_nothing_half_written(run: Run, folder_of: Callable[[str], Path]) -> None:
-    folder = folder_of("trafficsign")
-    source, out = folder / "source", folder / "killed" / "set.npz"
-    arguments = ["generate", "stir", "trafficsign", "--source-dir", str(source), "--out", str(out)]
-    command = "import sys; from stirdata.cli import main; main(sys.argv[1:])"
-    with subprocess.Popen(
-        [sys.executable, "-c", command, *arguments, "--workers", "1", "--quiet"]
-    ) as process:
-        while not out.parent.exists() and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(0.5)
-        process.kill()
-    assert run("trafficsign", "--source-dir", source, "--out", out)[0] == 0
     assert is_equal(out.parent, folder / "made")
