@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _FAMILIES = {
     "mnist-scale": "stirdata.families.mnist_scale",
     "stir": "stirdata.families.stir",
+    "scaled": "stirdata.families.scaled",
 }
 
 
@@ -24,7 +25,7 @@ def families() -> Mapping[str, Family]:
 
     Example:
         >>> print(*families())
-        mnist-scale stir
+        mnist-scale stir scaled
     """
     return {name: import_module(module).FAMILY for name, module in _FAMILIES.items()}
 

@@ -1,0 +1,127 @@
+"""Loading rescaled sets for training and evaluation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stirdata.arguments import checked_path
+from stirdata.errors import FormatError, ParameterError
+from stirdata.families.making import refuse
+from stirdata.families.scaled import FAMILY, LARGE_SCALE, SPLITS
+from stirdata.loading.dataset import ImageDataset
+from stirdata.loading.selection import StoredImages, runs_of
+from stirdata.storage.stored import Stored, open_stored, stand_in
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_LATENTS = ("factors", "positions", "sizes")
+_NEAR = 1e-3
+"""Part by which a factor asked for may differ from one that is there: 0.841 is the fourth root of 1/2."""
+
+
+class ScaledDataset(ImageDataset):
+    """A rescaled set, such as MNIST Large Scale.
+
+    What the methods take and return is said in :class:`stirdata.loading.dataset.ImageDataset`; here they take
+    ``factors`` as well: a number or several, in the order wanted; None for all, in the order of the file.
+    Latents are factors float64 (N,), positions int32 (N, 2) and sizes int32 (N, 2), in pixels.
+
+    Args:
+        path: A .h5 or .npz file, or a folder of .npy files.
+
+    Raises:
+        MissingFileError: There is no such file.
+        FormatError: It is damaged, or no rescaled set.
+
+    Source: arXiv 2004.01536.
+    """
+
+    splits = SPLITS
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = checked_path("path", path)
+        self._stored = _open(self.path.absolute())
+        self._kept: dict[str, Any] = {}
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of the labels: the digits."""
+        return list(FAMILY.classes)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the file says of itself: title, recipe, parameters, source, license, citation."""
+        return FAMILY.metadata(self._stored)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The arrays are read again where the object arrives: cheaper than sending them along.
+        return {**self.__dict__, "_kept": {}}
+
+    def _images(self, split: str) -> StoredImages:
+        name = f"{split}/images"
+        count, *shape = self._stored.headers[name].shape
+        return StoredImages(self._stored.image_bytes(name), tuple(shape), count)
+
+    def _labels(self, split: str) -> NDArray[np.int64]:
+        return self._array(f"{split}/labels")
+
+    def _latents(self, split: str) -> Mapping[str, NDArray[Any]]:
+        return {name: self._array(f"{split}/{name}") for name in _LATENTS}
+
+    def _rows(self, split: str, factors: float | Iterable[float] | None = None) -> Sequence[range]:
+        """Return the images at some factors, factor by factor."""
+        if factors is None:
+            return super()._rows(split)
+        present = self._array(f"{split}/factors")
+        each: list[Any] = list(factors) if isinstance(factors, Iterable) else [factors]
+        if not each or not all(isinstance(factor, Real) for factor in each):
+            raise _no_factor("factors are one number or several", present, factors)
+        runs: list[range] = []
+        for factor in each:
+            found = runs_of(np.flatnonzero(np.abs(present - factor) <= _NEAR * np.abs(present)))
+            if not found:
+                raise _no_factor("the file has no images of this factor", present, factor)
+            if set(found) & set(runs):
+                raise _no_factor("a factor is asked for twice", present, factor)
+            runs += found
+        return runs
+
+    def _array(self, name: str) -> NDArray[Any]:
+        if name not in self._kept:
+            found = self._stored.read([name])
+            whole = {**_stand_ins(self._stored), **found}
+            refuse(FAMILY, FAMILY.problems(whole, LARGE_SCALE, self._stored.form), self.path)
+            self._kept.update(found)
+        array: NDArray[Any] = self._kept[name]
+        return array
+
+
+def _no_factor(what: str, present: NDArray[np.float64], got: object) -> ParameterError:
+    known = ", ".join(f"{factor:.4g}" for factor in np.unique(present))
+    return ParameterError(what, where="factors", expected=f"some of {known}, each once", got=got)
+
+
+def _open(path: Any) -> Stored:
+    """Open a set; refuse files of other families."""
+    stored = open_stored(path, FAMILY.layout.names)
+    problems = FAMILY.problems(_stand_ins(stored), LARGE_SCALE, stored.form)
+    if problems:
+        raise FormatError(
+            f"this is no rescaled set: the array {problems[0].name} is not that of one",
+            where=path,
+            expected=problems[0].expected,
+            got=problems[0].found,
+            hint="stirdata.load opens datasets of every family",
+        )
+    return stored
+
+
+def _stand_ins(stored: Stored) -> dict[str, NDArray[Any]]:
+    headers = stored.headers.items()
+    return {name: stand_in(one.shape, one.dtype) for name, one in headers if one.dtype != "str"}
