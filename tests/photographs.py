@@ -6,11 +6,15 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from stirdata.families.stir.crops import Plan
 
 SIDE = 420
 GRID = [(column, row) for row in range(4) for column in range(4)]
@@ -30,10 +34,12 @@ def encoded(picture: Image.Image, form: str, **how: Any) -> bytes:
     return content.getvalue()
 
 
+@cache
 def jpeg(width: int = SIDE, height: int = SIDE, seed: int = 0) -> bytes:
     return encoded(pixels(width, height, seed), "JPEG")
 
 
+@cache
 def png(width: int = SIDE, height: int = SIDE, seed: int = 0) -> bytes:
     return encoded(pixels(width, height, seed), "PNG")
 
@@ -158,3 +164,10 @@ def enough_ships(label: str = "ship", size: int = 70, count: int = NEEDED) -> Do
         boxes = _boxes(start, size, count)
         made.add(f"P{start:04d}", [line(x, y, x + s, y + s // 2, label) for x, y, s in boxes])
     return made
+
+
+def at_scales(plan: Plan, scales: tuple[int, ...]) -> Plan:
+    """Return the part of a plan at some scales, in the order of the plan."""
+    rows = [row for row, scale in enumerate(plan.frame.scales) if scale in scales]
+    frame = replace(plan.frame, scales=tuple(plan.frame.scales[row] for row in rows))
+    return replace(plan, frame=frame, windows=plan.windows[:, rows], positions=plan.positions[:, rows])

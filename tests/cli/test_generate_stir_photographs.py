@@ -130,7 +130,7 @@ def test_bad_input_leaves_nothing(name: str, damage: str, message: str, run: Run
     made = enough_signs(count=74 if damage == "few" else 75) if name == "trafficsign" else None
     made = made or enough_ships(count=74 if damage == "few" else 75)
     if damage == "picture":
-        key = list(made.pictures)[2]
+        key = next(iter(made.pictures))
         made.pictures[key] = made.pictures[key][:3000]
     source = made.write(tmp_path / "source")
     if damage == "missing":

@@ -12,7 +12,7 @@ import photographs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from photographs import Mapillary, encoded, enough_signs, pixels, sign, write_zip
+from photographs import Mapillary, at_scales, encoded, enough_signs, pixels, sign, write_zip
 
 from stirdata.errors import ParameterError, SourceError
 from stirdata.executors import InProcess, processes
@@ -43,7 +43,8 @@ def corpus() -> Plan:
 
 @pytest.fixture(scope="module")
 def made(corpus: Plan) -> StirArrays:
-    return made_from(corpus)
+    """Return the set at the scales of the reference."""
+    return made_from(at_scales(corpus, (64, 45, 32, 17)))
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +60,17 @@ def reference() -> Iterator[dict[str, Any]]:
 def test_equals_what_the_published_recipe_makes(
     key: str, made: StirArrays, reference: dict[str, Any]
 ) -> None:
-    scales = [SCALES.index(scale) for scale in reference["scales"]]
-    sample = getattr(made, key)[np.ix_(range(3), scales, reference["classes"], reference["instances"])]
+    assert reference["scales"].tolist() == [64, 45, 32, 17]
+    sample = getattr(made, key)[np.ix_(range(3), range(4), reference["classes"], reference["instances"])]
     np.testing.assert_array_equal(sample, reference[key])
     assert made.lbldata.tolist() == reference["lbldata"].tolist()
 
 
 def test_fits_the_schema_and_boxes_are_inside(made: StirArrays, corpus: Plan) -> None:
-    check(made.as_dict(), frame=corpus.frame)
-    assert (made.psts >= 0).all()
-    assert (made.psts + made.scls[..., None] <= 64).all()
+    check(made.as_dict(), frame=at_scales(corpus, (64, 45, 32, 17)).frame)
+    assert (corpus.positions >= 0).all()
+    sizes = np.array(corpus.frame.scales)[:, None, None, None]
+    assert (corpus.positions + sizes <= 64).all()
 
 
 def test_every_object_is_accounted_for(corpus: Plan) -> None:
