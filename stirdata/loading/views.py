@@ -8,17 +8,18 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stirdata.arguments import checked_function
 from stirdata.loading.tensors import channels_first, to_float
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-    from stirdata.loading.dataset import ImageDataset
     from stirdata.loading.selection import Selection
 
 
@@ -67,6 +68,29 @@ def selected_tensors(*tensors: torch.Tensor) -> SelectedTensors:
     return made
 
 
+class Viewed(Protocol):
+    """What a view needs of a dataset."""
+
+    path: Path
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of the labels."""
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """The label of each class by its name."""
+
+    def targets(self, split: str) -> NDArray[np.int64]:
+        """Return the labels of a split in stored order: int64 (N,)."""
+
+    def latents(self, split: str) -> dict[str, NDArray[Any]]:
+        """Return what else is known of every image of a split, (N, …) by name."""
+
+    def stored(self, selection: Selection) -> NDArray[np.uint8]:
+        """Return the images of a selection as they are stored, in order."""
+
+
 class View:
     """Images of a split, item by item, as a map-style :class:`torch.utils.data.Dataset`.
 
@@ -90,7 +114,7 @@ class View:
 
     def __init__(
         self,
-        dataset: ImageDataset,
+        dataset: Viewed,
         selection: Selection,
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[int], Any] | None = None,
@@ -180,7 +204,7 @@ class View:
 
 
 def view_of(
-    dataset: ImageDataset,
+    dataset: Viewed,
     selection: Selection,
     transform: Callable[[Any], Any] | None = None,
     target_transform: Callable[[int], Any] | None = None,
