@@ -36,6 +36,22 @@ def test_images_are_those_that_were_made(specimen, loader):
     assert sum(len(loader.targets(split)) for split in loader.splits) == len(loader)
 
 
+def test_size_of_a_selection(loader):
+    for split in loader.splits:
+        selection = loader.select(split)
+        stored = loader.stored(selection)
+        assert (len(selection), selection.nbytes) == (len(stored), stored.nbytes)
+
+
+def test_defaults_of_batches(loader):
+    named = loader.batches("train", batch_size=128, seed=0, dtype=torch.float32, drop_last=False, rank=0)
+    assert loader.batches().batch_size == 128
+    (images, labels), *_ = loader.batches()
+    (others, other_labels), *_ = named
+    assert images.equal(others)
+    assert labels.equal(other_labels)
+
+
 def test_what_all_loaders_say(loader):
     assert loader.class_to_idx == {name: label for label, name in enumerate(loader.classes)}
     assert loader.num_classes == len(loader.classes)
