@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,9 @@ collect_ignore_glob = ["*conftest.py"]  # as doctests: several modules cannot ha
 
 CHECKOUT = Path(__file__).parents[1]
 pytest.register_assert_rewrite("fetching")  # which the doctests of the folder import first
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # of commands that a shell runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL_SEED = 7  # not one of the published seeds, whose pixels are checked
 _REALIZATIONS: dict[recipe.SplitSizes, dict[str, NDArray[Any]]] = {}
