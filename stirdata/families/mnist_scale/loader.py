@@ -22,7 +22,7 @@ from stirdata.families.mnist_scale import (
 )
 from stirdata.loading.augment import DoubledPixels
 from stirdata.loading.dataset import ImageDataset
-from stirdata.loading.selection import MemoryBytes, StoredImages
+from stirdata.loading.selection import MemoryBytes, StoredImages, runs_of
 from stirdata.loading.tensors import doubled
 from stirdata.manifest import FILE_SUFFIX, manifest_path
 from stirdata.manifest import load as load_manifest
@@ -197,22 +197,22 @@ class MNISTScale(ImageDataset):
         return super().view(split, transform=transform, target_transform=target_transform, latents=latents)
 
     def _images(self, split: str) -> StoredImages:
-        stored, name = self._opened(), f"{split}/images"
-        count = stored.headers[name].shape[0]
-        if stored.form == "png" or name in self._kept:  # decoding PNG files takes too long to be done twice
-            return StoredImages(MemoryBytes(lambda: self._array(name)), (SIDE, SIDE), count)
-        return StoredImages(stored.image_bytes(name), (SIDE, SIDE), count)
+        """Return the images of a split, which are read once and kept: 8 MB of train, 39 MB of test."""
+        name = f"{split}/images"
+        count = self._opened().headers[name].shape[0]
+        return StoredImages(MemoryBytes(lambda: self._array(name)), (SIDE, SIDE), count)
 
     def read(self, split: str, numbers: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Return single images by their numbers; of a PNG tree only their files are opened."""
+        """Return single images by their numbers; only what is needed is read, of a PNG tree their files."""
         import numpy as np
 
-        name = f"{self.split_named(split)}/images"
-        if self._opened().form != "png" or name in self._kept:
+        name, stored = f"{self.split_named(split)}/images", self._opened()
+        if name in self._kept:
             return super().read(split, numbers)
-        bytes_ = self._opened().image_bytes(name)
-        images = StoredImages(bytes_, (SIDE, SIDE), self._opened().headers[name].shape[0])
-        return np.concatenate([images.read([range(number, number + 1)]) for number in numbers.tolist()])
+        images = StoredImages(stored.image_bytes(name), (SIDE, SIDE), stored.headers[name].shape[0])
+        wanted, places = np.unique(numbers, return_inverse=True)
+        chosen: NDArray[np.uint8] = images.read(runs_of(wanted))[places.reshape(-1)]
+        return chosen
 
     def _labels(self, split: str) -> NDArray[np.int64]:
         return self._array(f"{split}/labels")
