@@ -100,6 +100,21 @@ def small_realization(small_digits: DigitImages, small_sizes: recipe.SplitSizes)
     return {name: array.copy() for name, array in _REALIZATIONS[small_sizes].items()}
 
 
+@pytest.fixture(scope="session")
+def local_cluster() -> Callable[..., Any]:
+    """Return a function that starts a Dask cluster of two workers here, or skip where there is no Dask."""
+    distributed = pytest.importorskip("distributed", reason="distributed is not installed: no Dask cluster")
+    return partial(
+        distributed.LocalCluster,
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        protocol="tcp",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=50,
+    )
+
+
 def idx_bytes(array: NDArray[np.uint8]) -> bytes:
     """Return an array as an IDX stream."""
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)

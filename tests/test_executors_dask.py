@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,18 +24,9 @@ pytestmark = pytest.mark.filterwarnings("default")  # Dask warns of its own affa
 
 
 @pytest.fixture(scope="module", params=["threads", "processes"])
-def cluster(request: pytest.FixtureRequest) -> Iterator[str]:
+def cluster(request: pytest.FixtureRequest, local_cluster: Callable[..., Any]) -> Iterator[str]:
     """Return the address of a local cluster of two workers."""
-    distributed = pytest.importorskip("distributed", reason="distributed is not installed: no Dask cluster")
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=request.param == "processes",
-        host="127.0.0.1",
-        protocol="tcp",
-        dashboard_address="127.0.0.1:0",
-        silence_logs=50,
-    ) as local:
+    with local_cluster(processes=request.param == "processes") as local:
         yield local.scheduler_address
 
 
@@ -57,10 +49,9 @@ def test_errors_come_back_from_a_cluster(cluster: str, tmp_path: Path) -> None:
         render(plan, stir_trafficsign.rows(), executor)
 
 
-def test_cluster_without_workers() -> None:
-    distributed = pytest.importorskip("distributed", reason="distributed is not installed: no Dask cluster")
+def test_cluster_without_workers(local_cluster: Callable[..., Any]) -> None:
     with (
-        distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as empty,
+        local_cluster(n_workers=0) as empty,
         pytest.raises(WorkersUnavailableError, match="no workers"),
         dask_cluster(empty.scheduler_address),
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from stirdata.errors import FormatError, MissingFileError
@@ -11,6 +11,8 @@ from stirdata.manifest import manifest_path
 from stirdata.storage.saving import Description
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from stirdata.storage.stored import Stored
@@ -121,6 +123,50 @@ class SplitFamily(Family):
             expected=manifest_path(stored.path),
             hint=f"stirdata verify --as {self.asks[0]} says which it is; generate that in the wanted format",
         )
+
+
+def open_splits(family: SplitFamily, path: Path) -> Stored:
+    """Open a dataset of a family.
+
+    Raises:
+        MissingFileError: There is no such file.
+        FormatError: It is damaged, or of another family.
+    """
+    from stirdata.storage.stored import open_stored
+
+    stored = open_stored(path, family.layout.names, family.layout.tree if path.is_dir() else None)
+    problems = family.problems(_stand_ins(stored), family.name, "png")
+    if problems:
+        name, expected, found = problems[0].name, problems[0].expected, problems[0].found
+        raise FormatError(
+            f"the array {name} is not of {family.title}",
+            where=path,
+            expected=expected,
+            got=found if name in stored.headers else ", ".join(stored.headers) or "none",
+            hint="stirdata.load opens datasets of every family",
+        )
+    return stored
+
+
+def read_checked(
+    family: SplitFamily, stored: Stored, names: Sequence[str], where: object
+) -> dict[str, NDArray[Any]]:
+    """Read arrays of a dataset.
+
+    Raises:
+        FormatError: They are damaged, or break the family's layout.
+    """
+    from stirdata.families.making import refuse
+
+    found = stored.read(names)
+    refuse(family, family.problems({**_stand_ins(stored), **found}, family.name, "png"), where)
+    return found
+
+
+def _stand_ins(stored: Stored) -> dict[str, NDArray[Any]]:
+    from stirdata.storage.stored import stand_in
+
+    return {name: stand_in(one.shape, one.dtype) for name, one in stored.headers.items()}
 
 
 def _flat(value: Any) -> Any:

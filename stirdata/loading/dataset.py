@@ -15,7 +15,7 @@ from stirdata.arguments import checked_flag
 from stirdata.errors import ParameterError
 from stirdata.loading.arranging import load, mean_and_std
 from stirdata.loading.batches import Batches
-from stirdata.loading.selection import Selection, StoredImages, runs_of, split_named
+from stirdata.loading.selection import Selection, StoredImages, split_named
 from stirdata.loading.tensors import Form, Level, checked_device, checked_form, converted, numpy_type
 from stirdata.loading.views import SelectedTensors, View, selected_tensors, view_of
 
@@ -151,10 +151,10 @@ class ImageDataset(ABC):
             ParameterError: Unknown split, or a wrong choice.
             TypeError: There is no argument of a name.
         """
-        named = self.split_named(split)
-        unknown = [name for name in choice if name not in self._choices()]
+        named, known = self.split_named(split), self._choices() if choice else []
+        unknown = [name for name in choice if name not in known]
         if unknown:
-            chosen = f"; its images are chosen by {', '.join(self._choices())}" if self._choices() else ""
+            chosen = f"; its images are chosen by {', '.join(known)}" if known else ""
             raise TypeError(f"{type(self).__name__} knows no argument {unknown[0]!r}{chosen}")
         rows = tuple(self._rows(named, **choice))
         return Selection(named, rows, self._images(named).shape, checked_flag("shuffle", shuffle))
@@ -169,10 +169,7 @@ class ImageDataset(ABC):
         Returns:
             uint8, (N, height, width), or (N, height, width, 3) in colour.
         """
-        wanted, places = np.unique(numbers, return_inverse=True)
-        images = self._images(self.split_named(split)).read(runs_of(wanted))
-        chosen: NDArray[np.uint8] = images[places.reshape(-1)]
-        return chosen
+        return self._images(self.split_named(split)).pick(numbers)
 
     def stored(self, selection: Selection) -> NDArray[np.uint8]:
         """Return the images of a selection as they are stored, in order, even of a shuffled one.

@@ -121,6 +121,17 @@ class StoredImages:
             pass
         return result
 
+    def pick(self, numbers: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Read single images by their numbers, in any order and repeated: uint8 (N, *shape).
+
+        Raises:
+            MissingFileError: The file is gone.
+            FormatError: The file is damaged, or another one than when it was opened.
+        """
+        wanted, places = np.unique(numbers, return_inverse=True)
+        chosen: NDArray[np.uint8] = self.read(runs_of(wanted))[places.reshape(-1)]
+        return chosen
+
     def _parts(self, runs: Sequence[range]) -> list[tuple[int, range]]:
         """Cut runs into parts of a size that is read together; return their places, in stored order."""
         step, place, parts = max(1, _BLOCK // max(1, math.prod(self.shape))), 0, []

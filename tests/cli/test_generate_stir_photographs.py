@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from photographs import Dota, Mapillary, enough_ships, enough_signs
@@ -156,13 +157,12 @@ def test_scheduler_that_does_not_answer(run: Run, tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.filterwarnings("default")
-def test_same_bytes_on_a_dask_cluster(run: Run, folder_of: Callable[[str], Path]) -> None:
-    distributed = pytest.importorskip("distributed", reason="distributed is not installed: no Dask cluster")
+def test_same_bytes_on_a_dask_cluster(
+    run: Run, folder_of: Callable[[str], Path], local_cluster: Callable[..., Any]
+) -> None:
     folder = folder_of("aerial")
     out = folder / "there" / "set.npz"
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
-    ) as cluster:
+    with local_cluster() as cluster:
         address = cluster.scheduler_address
         assert run("aerial", "--source-dir", folder / "source", "--out", out, "--dask", address)[0] == 0
     assert is_equal(out.parent, folder / "made")

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes break otherwise t
 UNREAD = 141
 COMMANDS = {
     "help": ["--help"],
+    "help of a group": ["generate", "--help"],
     "version": ["--version"],
     "info": ["info", "DATASET"],
     "verify": ["verify", "DATASET"],
@@ -18,6 +19,7 @@ COMMANDS = {
     "convert": ["convert", "DATASET", "NEW.npz"],
     "show": ["show", "DATASET", "--out", "NEW.png"],
     "cache list": ["cache", "list"],
+    "cache verify": ["cache", "verify"],
     "cache clean": ["cache", "clean", "--yes"],
     "fetch": ["fetch", "mnist", "--dest", "SOURCE"],
     "generate": ["generate", "mnist-scale", "--seed", "7", "--source-dir", "SOURCE", "--out", "NEW"],
@@ -84,7 +86,7 @@ QUIET = ("Traceback", "Exception ignored", "pipe", "interrupted", "Error")
 def test_reader_of_the_results_that_has_left(run, words, name):
     done = run(words(COMMANDS[name]), unread=[1])
     assert (done.returncode, [word for word in QUIET if word in done.stderr]) == (UNREAD, [])
-    if name in ("info", "generate", "fetch"):  # what others print as JSON is printed alike
+    if "help" not in name and name != "version":
         done = run(words([*COMMANDS[name], "--json"]), unread=[1])
         assert (done.returncode, [word for word in QUIET if word in done.stderr]) == (UNREAD, [])
 

@@ -45,20 +45,11 @@ def test_workers_do_not_show_in_png_trees(generate, tmp_path, content_of, worker
 
 
 @pytest.mark.filterwarnings("default")  # Dask warns of its own affairs
-def test_a_cluster_does_not_show(generate, fake_mnist, tmp_path, content_of):
-    distributed = pytest.importorskip("distributed", reason="distributed is not installed: no Dask cluster")
+def test_a_cluster_does_not_show(generate, fake_mnist, tmp_path, content_of, local_cluster):
     generate(tmp_path / "here", seeds=(7, 8, 9))
     parameters = [{"seed": seed, "source_dir": fake_mnist.folder} for seed in (7, 8, 9)]
     planned = plan("mnist-scale", parameters, out=tmp_path / "there")
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=False,  # which know of the small digits
-        dashboard_address="127.0.0.1:0",
-        protocol="tcp",
-        host="127.0.0.1",
-        silence_logs=50,
-    ) as cluster:
+    with local_cluster(processes=False) as cluster:  # whose workers know of the small digits
         outcomes = list(make(planned, dask=cluster.scheduler_address))
         tasks = {key for key, *_ in cluster.scheduler.transition_log if "_from_source" in str(key)}
     assert [outcome.seed for outcome in outcomes] == [7, 8, 9]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stirdata.digest import sha256_of_array, sha256_of_bytes, sha256_of_file
 from stirdata.errors import ManifestError, MissingFileError, ParameterError
 from stirdata.executors import Workers
+from stirdata.families import families
 from stirdata.families.recognition import outputs_below
 from stirdata.manifest import manifest_path
 from stirdata.operations.verify import Finding, verify
@@ -228,8 +229,9 @@ def test_an_unknown_dataset_is_refused(tmp_path: Path, small_realization: Arrays
     save(tmp_path / NAMES["h5"], small_realization)
     with pytest.raises(ParameterError, match="unknown dataset") as error:
         verify(tmp_path / NAMES["h5"], as_dataset="mnist")
-    assert (error.value.where, error.value.got) == ("as", "mnist")
-    assert str(error.value.expected).startswith("mnist-scale, stir-mnist, stir-emoji, stir")
+    known = ", ".join(name for family in families().values() for name in family.asks)
+    assert known.startswith("mnist-scale, stir-mnist, stir-emoji, stir")
+    assert (error.value.where, error.value.expected, error.value.got) == ("as", known, "mnist")
 
 
 def test_processes_find_the_same_and_every_image_is_counted(

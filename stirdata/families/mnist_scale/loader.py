@@ -8,27 +8,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stirdata.arguments import checked_function, checked_path
-from stirdata.errors import FormatError, MissingFileError, ParameterError
-from stirdata.families.making import ensure, refuse
+from stirdata.errors import MissingFileError, ParameterError
+from stirdata.families.making import ensure
 from stirdata.families.mnist_scale import (
     FAMILY,
     LAYOUT,
     MAX_SCALE,
     MIN_SCALE,
-    RECIPE,
     SIDE,
     SPLITS,
     Parameters,
 )
+from stirdata.families.splits import open_splits, read_checked
 from stirdata.loading.augment import DoubledPixels
 from stirdata.loading.dataset import ImageDataset
-from stirdata.loading.selection import MemoryBytes, StoredImages, runs_of
+from stirdata.loading.selection import MemoryBytes, StoredImages
 from stirdata.loading.tensors import doubled
 from stirdata.manifest import FILE_SUFFIX, manifest_path
 from stirdata.manifest import load as load_manifest
 from stirdata.storage.image_tree import looks_like_tree
 from stirdata.storage.saving import Description
-from stirdata.storage.stored import Stored, open_stored, stand_in
+from stirdata.storage.stored import Stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,7 +118,7 @@ class MNISTScale(ImageDataset):
         try:
             manifest = load_manifest(manifest_path(self.path))
         except MissingFileError:
-            return FAMILY.metadata(_open(self.path))
+            return FAMILY.metadata(open_splits(FAMILY, self.path))
         facts = {name: getattr(manifest, name) for name in Description.__dataclass_fields__}
         return {**FAMILY.attributes(Description(**facts)), "root": manifest.root}
 
@@ -204,15 +204,11 @@ class MNISTScale(ImageDataset):
 
     def read(self, split: str, numbers: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Return single images by their numbers; only what is needed is read, of a PNG tree their files."""
-        import numpy as np
-
         name, stored = f"{self.split_named(split)}/images", self._opened()
         if name in self._kept:
             return super().read(split, numbers)
-        images = StoredImages(stored.image_bytes(name), (SIDE, SIDE), stored.headers[name].shape[0])
-        wanted, places = np.unique(numbers, return_inverse=True)
-        chosen: NDArray[np.uint8] = images.read(runs_of(wanted))[places.reshape(-1)]
-        return chosen
+        count = stored.headers[name].shape[0]
+        return StoredImages(stored.image_bytes(name), (SIDE, SIDE), count).pick(numbers)
 
     def _labels(self, split: str) -> NDArray[np.int64]:
         return self._array(f"{split}/labels")
@@ -222,7 +218,7 @@ class MNISTScale(ImageDataset):
 
     def _opened(self) -> Stored:
         if "stored" not in self._kept:
-            self._kept["stored"] = _open(self.path)
+            self._kept["stored"] = open_splits(FAMILY, self.path)
         stored: Stored = self._kept["stored"]
         return stored
 
@@ -232,32 +228,9 @@ class MNISTScale(ImageDataset):
             stored = self._opened()
             whole = stored.form == "png" and name.endswith("images")
             names = [f"{split}/images" for split in SPLITS] if whole else [name]
-            found = stored.read(names)
-            refuse(FAMILY, FAMILY.problems({**_stand_ins(stored), **found}, RECIPE, "png"), self.path)
-            self._kept.update(found)
+            self._kept |= read_checked(FAMILY, stored, names, self.path)
         array: NDArray[Any] = self._kept[name]
         return array
-
-
-def _open(path: Path) -> Stored:
-    """Open a realization; refuse files of other families."""
-    stored = open_stored(path, LAYOUT.names, LAYOUT.tree if path.is_dir() else None)
-    problems = FAMILY.problems(_stand_ins(stored), RECIPE, "png")
-    if problems:
-        raise FormatError(
-            f"the array {problems[0].name} is not of MNIST-scale",
-            where=path,
-            expected=problems[0].expected,
-            got=problems[0].found
-            if problems[0].name in stored.headers
-            else ", ".join(stored.headers) or "none",
-            hint=_ANOTHER,
-        )
-    return stored
-
-
-def _stand_ins(stored: Stored) -> dict[str, NDArray[Any]]:
-    return {name: stand_in(one.shape, one.dtype) for name, one in stored.headers.items()}
 
 
 def _check_tree(path: Path) -> None:

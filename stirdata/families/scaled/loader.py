@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stirdata.arguments import checked_path
-from stirdata.errors import FormatError, ParameterError
-from stirdata.families.making import refuse
-from stirdata.families.scaled import FAMILY, LARGE_SCALE, SPLITS
+from stirdata.errors import ParameterError
+from stirdata.families.scaled import FAMILY, SPLITS
+from stirdata.families.splits import open_splits, read_checked
 from stirdata.loading.dataset import ImageDataset
 from stirdata.loading.selection import StoredImages, runs_of
-from stirdata.storage.stored import Stored, open_stored, stand_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +45,7 @@ class ScaledDataset(ImageDataset):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = checked_path("path", path)
-        self._stored = _open(self.path.absolute())
+        self._stored = open_splits(FAMILY, self.path.absolute())
         self._kept: dict[str, Any] = {}
 
     @property
@@ -94,10 +93,7 @@ class ScaledDataset(ImageDataset):
 
     def _array(self, name: str) -> NDArray[Any]:
         if name not in self._kept:
-            found = self._stored.read([name])
-            whole = {**_stand_ins(self._stored), **found}
-            refuse(FAMILY, FAMILY.problems(whole, LARGE_SCALE, self._stored.form), self.path)
-            self._kept.update(found)
+            self._kept |= read_checked(FAMILY, self._stored, [name], self.path)
         array: NDArray[Any] = self._kept[name]
         return array
 
@@ -105,23 +101,3 @@ class ScaledDataset(ImageDataset):
 def _no_factor(what: str, present: NDArray[np.float64], got: object) -> ParameterError:
     known = ", ".join(f"{factor:.4g}" for factor in np.unique(present))
     return ParameterError(what, where="factors", expected=f"some of {known}, each once", got=got)
-
-
-def _open(path: Any) -> Stored:
-    """Open a set; refuse files of other families."""
-    stored = open_stored(path, FAMILY.layout.names)
-    problems = FAMILY.problems(_stand_ins(stored), LARGE_SCALE, stored.form)
-    if problems:
-        raise FormatError(
-            f"this is no rescaled set: the array {problems[0].name} is not that of one",
-            where=path,
-            expected=problems[0].expected,
-            got=problems[0].found,
-            hint="stirdata.load opens datasets of every family",
-        )
-    return stored
-
-
-def _stand_ins(stored: Stored) -> dict[str, NDArray[Any]]:
-    headers = stored.headers.items()
-    return {name: stand_in(one.shape, one.dtype) for name, one in headers if one.dtype != "str"}

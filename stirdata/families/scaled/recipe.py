@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stirdata.executors import Workers, map_ordered
+from stirdata.families.scaled import SPLITS, TRAIN_FACTOR
 from stirdata.imaging.contrast import smoothed_levels
 from stirdata.sources.idx import DigitImages
 from stirdata.storage.image_bytes import BlockedArray
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 MNIST_COUNTS = (50_000, 10_000, 10_000)
 """Of train, val and test: the training images of MNIST in file order, then its test images."""
-TRAIN_FACTOR = 1.0
 _TASK_IMAGES = 250
 
 _Task = tuple["NDArray[np.uint8]", int, int, int]
@@ -56,7 +56,7 @@ def large_scale(
     """
     arrays: dict[str, Any] = {}
     first = 0
-    for split, count in zip(("train", "val", "test"), counts, strict=True):
+    for split, count in zip(SPLITS, counts, strict=True):
         chosen = factors if split == "test" else (TRAIN_FACTOR,)
         members = np.arange(first, first + count)
         arrays |= _split(split, digits, members, chosen, canvas, workers, advance)
