@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from stirdata.cli import main
 
@@ -29,6 +30,10 @@ from stirdata.transfer import backoff
 collect_ignore_glob = ["*conftest.py"]  # as doctests: several modules cannot have one name
 
 CHECKOUT = Path(__file__).parents[1]
+# The same examples in every run; ``--hypothesis-profile explore`` draws others each time.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("explore")
+settings.load_profile("same")
 pytest.register_assert_rewrite("fetching")  # which the doctests of the folder import first
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # of commands that a shell runs in the background

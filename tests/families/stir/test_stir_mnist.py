@@ -78,9 +78,10 @@ def digits(count: int, seed: int, extent: int = 28) -> np.ndarray:
 
 def plain(image: np.ndarray, scale: int, left: int, top: int, side: int = 64) -> np.ndarray:
     """Draw one digit in the plain way: the whole canvas, and every arctangent correctly rounded."""
-    room = np.zeros((side + 3 * scale, side + 3 * scale))
-    room[scale + top :, scale + left :][:scale, :scale] = resize(image[None], scale)[0]
-    canvas = room[scale : scale + side, scale : scale + side]
+    beyond = 2 * scale  # where a digit may be that is not on the canvas at all
+    room = np.zeros((side + 2 * beyond, side + 2 * beyond))
+    room[beyond + top :, beyond + left :][:scale, :scale] = resize(image[None], scale)[0]
+    canvas = room[beyond : beyond + side, beyond : beyond + side]
     half = weights(7 / 8 * scale / 28)
     radius = len(half) - 1
     for axis in (0, 1):
@@ -117,7 +118,7 @@ def test_windows_give_the_pixels_of_whole_canvases(
 def test_canvases_that_cut_give_the_pixels_of_whole_canvases(
     side: int, scale: int, extent: int, seed: int, draw: st.DataObject
 ) -> None:
-    """Digits that are in the middle, at an edge, or partly beyond it on one side or on all."""
+    """Digits in the middle, at an edge, beyond it on one side or on all, or not on the canvas at all."""
     place = st.integers(min(0, side - scale) - scale // 4, max(0, side - scale) + scale // 4)
     positions = np.array([(draw.draw(place), draw.draw(place)) for _ in range(3)], np.int32)
     images = digits(3, seed, extent)
