@@ -106,7 +106,7 @@ class _FetchGroup(ProposingGroup):
 
 def _published() -> dict[str, PublishedFiles]:
     """Return the published files of all families, by the family's name."""
-    found = ((name, family.published) for name, family in families().items())
+    found = ((name, family.published_files()) for name, family in families().items())
     return {name: files for name, files in found if files is not None}
 
 

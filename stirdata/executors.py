@@ -15,13 +15,11 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
 from contextlib import ExitStack, contextmanager
 from copy import copy
-from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 from stirdata import interrupts
@@ -100,16 +98,18 @@ def shutting_down(executor: AnyExecutor) -> Iterator[AnyExecutor]:
         executor.shutdown()
 
 
-class _Pool(ProcessPoolExecutor):
-    """A pool whose bookkeeping survives Ctrl-C: it starts its processes while work is submitted."""
-
-    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
-        with interrupts.deferred():
-            return super().submit(fn, *args, **kwargs)
-
-
 def _spawning_pool(workers: int) -> Executor:
-    return _Pool(workers, mp_context=get_context("spawn"), initializer=_follow_parent)
+    from concurrent.futures import ProcessPoolExecutor  # which take long to import
+    from multiprocessing import get_context
+
+    class Pool(ProcessPoolExecutor):
+        """A pool whose bookkeeping survives Ctrl-C: it starts its processes while work is submitted."""
+
+        def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+            with interrupts.deferred():
+                return super().submit(fn, *args, **kwargs)
+
+    return Pool(workers, mp_context=get_context("spawn"), initializer=_follow_parent)
 
 
 def _follow_parent() -> None:
@@ -120,6 +120,8 @@ def _follow_parent() -> None:
 
 def _end_with_parent() -> None:
     """Wait for the parent's end; without this a worker of a killed parent waits for work for ever."""
+    from multiprocessing import parent_process
+
     parent = parent_process()
     if parent is not None:
         parent.join()

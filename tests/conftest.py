@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -124,6 +126,15 @@ def idx_bytes(array: NDArray[np.uint8]) -> bytes:
     """Return an array as an IDX stream."""
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
     return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+@pytest.fixture
+def in_memory(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder for many files: in memory where the system has room for 2 GiB there, else on disk."""
+    memory = Path("/dev/shm")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1 << 31
+    with tempfile.TemporaryDirectory(dir=memory if roomy else tmp_path) as folder:
+        yield Path(folder)
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stirdata.errors import ParameterError
-from stirdata.executors import Workers
 from stirdata.storage.saving import Description, StorageLayout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stirdata.executors import Workers
     from stirdata.loading.dataset import ImageDataset
     from stirdata.storage.image_bytes import BlockedArray
     from stirdata.storage.stored import Stored
@@ -245,7 +245,6 @@ class Family(ABC):
         folder_is_root: Whether a folder given as output is where the tree of outputs begins, named as
             published; else it is the output itself.
         folders: Where folders that are datasets lie below the root of outputs, as patterns.
-        published: The files that are published as they are, if there are any.
     """
 
     name: ClassVar[str]
@@ -262,7 +261,6 @@ class Family(ABC):
     citation: ClassVar[tuple[str, ...]]
     folder_is_root: ClassVar[bool] = False
     folders: ClassVar[tuple[str, ...]] = ()
-    published: ClassVar[PublishedFiles | None] = None
 
     def __repr__(self) -> str:
         return f"<family {self.name}: {', '.join(recipe.name for recipe in self.recipes)}>"
@@ -271,6 +269,10 @@ class Family(ABC):
         """Tell whether the name of a dataset in a manifest is one of this family."""
         of_recipes = any(recipe.name == dataset for recipe in self.recipes)
         return of_recipes or dataset == self.name or dataset.startswith(f"{self.name}-")
+
+    def published_files(self) -> PublishedFiles | None:
+        """Return the files that are published as they are, if there are any."""
+        return None
 
     @abstractmethod
     def loader(self) -> type[ImageDataset]:

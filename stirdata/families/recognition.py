@@ -103,8 +103,9 @@ def _load_named(name: str, selection: dict[str, Any], *, download: bool) -> Imag
             where=family.output_name(recipe, parameters, family.layout.forms[0]),
             hint=f"stirdata generate {' '.join(recipe.command)} makes it",
         )
-    if family.published is not None and not selection:
-        path = family.published.path_of(name.removeprefix(f"{family.name}-"))
+    published = family.published_files()
+    if published is not None and not selection:
+        path = published.path_of(name.removeprefix(f"{family.name}-"))
     else:
         path = ensure(family, recipe, recipe.parameters_of(selection), Path())
     return family.loader()(path)

@@ -86,7 +86,7 @@ class Entry:
 
 def published() -> dict[str, PublishedFiles]:
     """Return the published files of all families, by the name of their folder in the cache."""
-    found = (family.published for family in families().values())
+    found = (family.published_files() for family in families().values())
     return {files.folder: files for files in found if files is not None}
 
 

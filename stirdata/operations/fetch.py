@@ -72,7 +72,7 @@ def fetchables() -> list[Fetchable]:
     Raises:
         ParameterError: ``STIRDATA_ZENODO_URL`` is no address.
     """
-    published = [family.published for family in families().values() if family.published is not None]
+    published = [files for family in families().values() if (files := family.published_files()) is not None]
     return [
         *(_published(files, name) for files in published for name in files.names()),
         *(_raw(name) for name in FETCHABLE),

@@ -7,7 +7,6 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +100,8 @@ def manifest_for(
         checksums: Further digests with a name of their own.
         versions: Of what else took part.
     """
+    from importlib.metadata import version
+
     found = {name: version(name) for name in libraries}
     return Manifest(
         dataset=description.dataset,

@@ -86,7 +86,7 @@ QUIET = ("Traceback", "Exception ignored", "pipe", "interrupted", "Error")
 def test_reader_of_the_results_that_has_left(run, words, name):
     done = run(words(COMMANDS[name]), unread=[1])
     assert (done.returncode, [word for word in QUIET if word in done.stderr]) == (UNREAD, [])
-    if "help" not in name and name != "version":
+    if name in ("info", "convert", "generate"):  # of each way to write JSON one
         done = run(words([*COMMANDS[name], "--json"]), unread=[1])
         assert (done.returncode, [word for word in QUIET if word in done.stderr]) == (UNREAD, [])
 
@@ -95,8 +95,9 @@ def test_reader_of_the_results_that_has_left(run, words, name):
 def test_standard_error_that_is_closed_or_unread(run, words, stirdata, small_recipe, name):
     """Closed, it changes nothing; a reader that has left may end a command that has something to tell it."""
     whole = stirdata(*words(COMMANDS[name]))
-    done = run(words(COMMANDS[name]), closed=[2])
-    assert (done.returncode, len(done.stdout)) == (whole.code, len(whole.out))
+    if name in ("help", "verify", "cache clean", "fetch", "generate"):  # who say nothing, little and much
+        done = run(words(COMMANDS[name]), closed=[2])
+        assert (done.returncode, len(done.stdout)) == (whole.code, len(whole.out))
     done = run(words(COMMANDS[name]), unread=[2])
     if whole.err and done.returncode == UNREAD:
         return
@@ -108,7 +109,7 @@ ERROR = "import stirdata.cli.info as info; info.command.callback = lambda **opti
 
 @pytest.mark.parametrize("how", [{"unread": [2]}, {"unread": [1, 2]}, {"closed": [2]}, {"closed": [1, 2]}])
 def test_exit_code_of_an_error_that_nobody_reads_of(run, words, dataset, how):
-    for wrong in (["verify"], ["nothing"], ["info", "nowhere"], ["--debug", "info", "nowhere"]):
+    for wrong in (["nothing"], ["--debug", "info", "nowhere"]):
         assert run(wrong, **how).returncode == 2
     for error, code in (("ZeroDivisionError", 70), ("KeyboardInterrupt", 130)):
         before = ERROR.format(error)

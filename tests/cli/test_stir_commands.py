@@ -95,19 +95,14 @@ def test_emoji_names_missing_and_refused_icons(tmp_path: Path, capsys: pytest.Ca
 
 
 @needs_cairo
-def test_emoji_is_made_checked_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_emoji_is_made_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     icons, out = data("fontawesome"), tmp_path / "emoji.npz"
     command = ["generate", "stir", "emoji", "--source-dir", icons, "--out", out]
     assert run(capsys, *command, "--check").code in (0, 1)
     assert not out.exists()
-    assert run(capsys, *command).code == 0
-    other = tmp_path / "other.npz"
-    assert run(capsys, *command, "--seed", "7", "--out", other, "--workers", "1").code == 0
-    differs = run(capsys, "diff", out, other)
-    assert differs.code == 1
-    assert "lbls: equal" in differs.out
-    assert run(capsys, "verify", out, other).code == 0
-    assert run(capsys, "verify", "--as", "stir-emoji", other).code == 1
+    assert run(capsys, *command, "--seed", "7", "--workers", "1").code == 0
+    assert run(capsys, "verify", out).code == 0
+    assert run(capsys, "verify", "--as", "stir-emoji", out).code == 1
 
 
 def test_what_can_be_asked_for_is_what_verification_knows(capsys: pytest.CaptureFixture[str]) -> None:

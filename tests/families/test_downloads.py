@@ -7,9 +7,9 @@ from zenodo_site import npz_of, paths, publish
 from stirdata import MNISTScale
 from stirdata.cache import cache_folder
 from stirdata.errors import MissingFileError, SourceUnavailableError
-from stirdata.families.stir.published import PUBLISHED
+from stirdata.families.stir.published import published_files
 
-stir_file = PUBLISHED.path_of
+stir_file = published_files().path_of
 
 
 @pytest.fixture

@@ -107,21 +107,18 @@ def test_ranks_have_their_parts(rank: int) -> None:
 @devices
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("normalize", [None, (0.25, 0.5), ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))])
-@pytest.mark.parametrize("channels_last", [False, True])
-@pytest.mark.parametrize("reuse", [False, True])
-def test_images_are_converted_as_whole_selections_are(
-    device: str, dtype: Any, normalize: Any, channels_last: bool, reuse: bool
-) -> None:
+def test_images_are_converted_as_whole_selections_are(device: str, dtype: Any, normalize: Any) -> None:
     images = some_images(channels=3, device=device)
     labels = torch.arange(COUNT, device=device)
     mean, std = normalize or (None, None)
     whole = to_float(images, mean, std, dtype=dtype)
-    options = {"dtype": dtype, "normalize": normalize, "channels_last": channels_last, "reuse": reuse}
-    for pixels, chosen in Batches(images, labels, batch_size=4, **options):
-        assert pixels.dtype == (dtype or torch.float32)
-        assert torch.equal(pixels, whole[chosen])
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        assert pixels.is_contiguous(memory_format=layout)
+    for channels_last, reuse in itertools.product([False, True], repeat=2):
+        options = {"dtype": dtype, "normalize": normalize, "channels_last": channels_last, "reuse": reuse}
+        for pixels, chosen in Batches(images, labels, batch_size=4, **options):
+            assert pixels.dtype == (dtype or torch.float32)
+            assert torch.equal(pixels, whole[chosen])
+            layout = torch.channels_last if channels_last else torch.contiguous_format
+            assert pixels.is_contiguous(memory_format=layout)
 
 
 @pytest.mark.usefixtures("piece_pixels")

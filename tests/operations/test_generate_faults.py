@@ -112,7 +112,7 @@ def test_full_disk_leaves_nothing_where_nothing_was(generate, tmp_path, content_
     assert content_of(tmp_path) == {}
 
 
-@pytest.mark.parametrize(("form", "largest"), [("h5", 30_000), ("h5", 100), ("npz", 30_000), ("png", 300)])
+@pytest.mark.parametrize(("form", "largest"), [("h5", 30_000), ("png", 300)])
 def test_system_that_stops_writing(old_output, small_process, options, tmp_path, content_of, form, largest):
     target = old_output(form, tmp_path)
     before = content_of(tmp_path)
@@ -233,7 +233,7 @@ def wait_for(folder, pattern, process):
 SLOW = "from stirdata.storage import image_tree; image_tree._BATCH = 3"
 
 
-@pytest.mark.parametrize("delay", [0, 0.1, 0.3])
+@pytest.mark.parametrize("delay", [0, 0.2])
 def test_interrupt_from_the_terminal_reaches_the_workers_too(
     small_process, options, tmp_path, content_of, delay
 ):
@@ -263,7 +263,7 @@ def test_interrupt_from_the_terminal_reaches_the_workers_too(
         assert list(tmp_path.rglob(".*")) == []
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_kill_at_a_random_moment_with_workers(small_process, options, generate, tmp_path, content_of, seed):
     arguments = (*options("png"), "--workers", 2, "--out", tmp_path / "out")
     with small_process.start(*arguments, before=SLOW) as process:

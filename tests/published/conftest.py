@@ -4,7 +4,7 @@ import pytest
 from server import Server
 from zenodo_site import publish
 
-from stirdata.families.stir.published import PUBLISHED
+from stirdata.families.stir.published import published_files
 from stirdata.transfer.published import PublishedRequest
 
 
@@ -23,7 +23,7 @@ def fetch(server, tmp_path):
         options = {"dest": tmp_path / "dest", "base_url": server.url(""), "quiet": True, **options}
         server.requests.clear()
         run.said.clear()
-        return dict(PUBLISHED.fetch(PublishedRequest(sets, **options), run.said.append))
+        return dict(published_files().fetch(PublishedRequest(sets, **options), run.said.append))
 
     run.said = []
     return run

@@ -33,7 +33,7 @@ from stirdata.errors import (
     TargetExistsError,
 )
 from stirdata.families.recognition import outputs_below
-from stirdata.families.stir.published import PUBLISHED
+from stirdata.families.stir.published import published_files
 from stirdata.manifest import load, pinned
 from stirdata.operations.verify import verify
 from stirdata.transfer.published import PublishedRequest
@@ -233,7 +233,7 @@ def test_no_mirror_delivers(fetch, server, tmp_path, content_of):
 def test_what_makes_no_sense_is_told_before_anything_is_done(tmp_path, content_of, options, where):
     request = PublishedRequest(dest=tmp_path / "dest", **{"sets": (), **options})
     with pytest.raises(ParameterError) as caught:
-        dict(PUBLISHED.fetch(request))
+        dict(published_files().fetch(request))
     assert caught.value.where == where
     assert content_of(tmp_path) == {}
 

@@ -15,10 +15,10 @@ from stirdata.transfer import zenodo_record
 
 RUN = """\
 import sys
-from stirdata.families.stir.published import PUBLISHED
+from stirdata.families.stir.published import published_files
 from stirdata.transfer.published import PublishedRequest
 request = PublishedRequest(("emoji",), base_url=sys.argv[1], dest=__import__("pathlib").Path(sys.argv[2]))
-print(*(file.already_there for _, file in PUBLISHED.fetch(request)))
+print(*(file.already_there for _, file in published_files().fetch(request)))
 """
 
 

@@ -188,7 +188,7 @@ def digest_in_process(item: tuple[OpenedSet, Path, int]) -> list[int]:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize(("method", "processes"), [("fork", 10), ("spawn", 3)])
+@pytest.mark.parametrize(("method", "processes"), [("fork", 10), ("spawn", 2)])
 def test_several_processes_read_one_file(tmp_path: Path, method: str, processes: int) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} here")

@@ -29,7 +29,6 @@ from stirdata.families.family import (
     option,
 )
 from stirdata.families.stir.axes import CANVAS, CITATION, KEYS, LARGEST_SEED, SCALES, SEED, check_seed
-from stirdata.families.stir.published import PUBLISHED
 from stirdata.storage.saving import Description, StorageLayout
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from stirdata.families.stir.loader import STIRDataset
     from stirdata.storage.stored import Stored
+    from stirdata.transfer.published import PublishedFiles
 
 PINNED = ("stir-mnist", "stir-emoji")
 """The datasets with a pinned result."""
@@ -216,7 +216,6 @@ class STIRFamily(Family):
     asks = (*PINNED, ANY)
     license = "unknown"
     citation = (CITATION,)
-    published = PUBLISHED
     recipes = (
         _recipe(
             "mnist",
@@ -263,6 +262,12 @@ class STIRFamily(Family):
             CustomParameters,
         ),
     )
+
+    def published_files(self) -> PublishedFiles:
+        """Return the four sets that the authors published on Zenodo."""
+        from stirdata.families.stir import published
+
+        return published.published_files()
 
     def loader(self) -> type[STIRDataset]:
         """Return :class:`stirdata.STIRDataset`."""

@@ -14,7 +14,7 @@ from stirdata.arguments import checked_path
 from stirdata.errors import FormatError, MissingFileError, ParameterError
 from stirdata.families.stir import schema
 from stirdata.families.stir.axes import KEYS, SETS, Frame
-from stirdata.families.stir.published import PUBLISHED
+from stirdata.families.stir.published import published_files
 from stirdata.families.stir.selection import ALL_SCALES, Scales, ScaleSelection, select
 from stirdata.loading.dataset import ImageDataset
 from stirdata.loading.selection import MemoryBytes, StoredImages
@@ -66,7 +66,7 @@ class STIRDataset(ImageDataset):
 
     def __init__(self, path: str | os.PathLike[str] = "emoji.npz", *, download: bool = False) -> None:
         named = checked_path("path", path)
-        self.path = PUBLISHED.path_of(named) if download else named
+        self.path = published_files().path_of(named) if download else named
         # Absolute, since images are read later, perhaps after the working directory has changed.
         self._set = _open(self.path.absolute())
         self._kept: dict[str, Any] = {}
@@ -286,7 +286,7 @@ def _dtype(name: str) -> str:
 def _not_there(path: Path) -> MissingFileError:
     """Return the error for a set that is not there; how to get one that is published is told."""
     name, hint = path.stem, ""
-    if name in PUBLISHED.names():
+    if name in published_files().names():
         hint = f"stirdata fetch stir --zenodo --only {name}, or stirdata generate stir {name}, makes one"
     return missing(path, hint)
 

@@ -12,7 +12,6 @@ from stirdata.errors import FormatError
 from stirdata.families.family import Digests, Identity, Reference
 from stirdata.families.stir.axes import KEYS, Frame
 from stirdata.manifest import ArrayEntry, FileEntry, describe_array, pinned
-from stirdata.transfer.published import PublishedFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from stirdata.storage.saving import Description
     from stirdata.storage.stored import Stored
     from stirdata.transfer.fetch import Fetched
+    from stirdata.transfer.published import PublishedFiles
 
 RECIPE = {"name": "stir-published", "version": 1}
 _FACTS = "stir-zenodo"
@@ -100,8 +100,13 @@ def _description(name: str, facts: Mapping[str, Any], source: dict[str, Any]) ->
     )
 
 
-PUBLISHED = PublishedFiles(_FACTS, "stir", "STIR", describe)
-"""The four sets that the authors published on Zenodo."""
+@cache
+def published_files() -> PublishedFiles:
+    """Return the four sets that the authors published on Zenodo."""
+    from stirdata.transfer.published import PublishedFiles
+
+    return PublishedFiles(_FACTS, "stir", "STIR", describe)
+
 
 DECISIVE = ("imgs", "lbls", "scls", "psts")
 """The arrays that make a set the pinned one, whatever its metadata say."""
