@@ -100,6 +100,65 @@ def on_canvas(
     return result
 
 
+def on_canvases(
+    pictures: NDArray[np.uint8], positions: NDArray[np.integer], canvas: int, background: str
+) -> NDArray[np.uint8]:
+    """Put pictures of one size onto canvases, each at its own place; what lies beyond a canvas is cut off.
+
+    Args:
+        pictures: uint8, shape (N, height, width) or (N, height, width, 3).
+        positions: Left and top of each picture in pixels, shape (N, 2); they may be negative.
+        canvas: Side of the canvases.
+        background: ``black``, ``white``, ``edge``: every pixel outside is that of the picture's edge nearest
+            to it, or ``mirror``: the picture goes on reflected, the pixels of its edge repeated.
+
+    Returns:
+        uint8, shape (N, canvas, canvas) or (N, canvas, canvas, 3).
+
+    Example:
+        >>> on_canvases(np.array([[[1, 2]]], np.uint8), np.array([[1, 0]]), 4, "mirror")[0, 0].tolist()
+        [1, 1, 2, 2]
+    """
+    if len(pictures) and (positions == positions[0]).all():
+        left, top = positions[0].tolist()
+        return _at_one_place(pictures, left, top, canvas, background)
+    result = np.empty((len(pictures), canvas, canvas, *pictures.shape[3:]), np.uint8)
+    for at, (left, top) in enumerate(positions.tolist()):
+        result[at] = _at_one_place(pictures[at : at + 1], left, top, canvas, background)[0]
+    return result
+
+
+def _at_one_place(
+    pictures: NDArray[np.uint8], left: int, top: int, canvas: int, background: str
+) -> NDArray[np.uint8]:
+    count, height, width = pictures.shape[:3]
+    if background not in SHADES:
+        rows, columns = (
+            _continued(np.arange(canvas) - first, length, background)
+            for first, length in ((top, height), (left, width))
+        )
+        return pictures.take(rows, axis=1).take(columns, axis=2)
+    result = np.full((count, canvas, canvas, *pictures.shape[3:]), SHADES[background], np.uint8)
+    rows_there, rows_here = _overlap(top, height, canvas)
+    columns_there, columns_here = _overlap(left, width, canvas)
+    result[:, rows_there, columns_there] = pictures[:, rows_here, columns_here]
+    return result
+
+
+def _continued(at: NDArray[np.int64], length: int, background: str) -> NDArray[np.int64]:
+    """Return which line of a picture is seen at a distance from its first one."""
+    if background == "edge":
+        return np.clip(at, 0, length - 1)
+    within = at % (2 * length)
+    return np.where(within < length, within, 2 * length - 1 - within)
+
+
+def _overlap(first: int, length: int, canvas: int) -> tuple[slice, slice]:
+    """Return the part of a canvas that a picture covers, and the part of the picture that is there."""
+    start, stop = max(0, first), max(0, min(canvas, first + length))
+    return slice(start, max(start, stop)), slice(start - first, max(start, stop) - first)
+
+
 def render_in_box(svg: bytes, size: int, where: object = None) -> NDArray[np.uint8]:
     """Render a picture as the child of a box of ``size`` pixels, as a browser lays it out.
 
