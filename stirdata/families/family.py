@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -44,9 +44,16 @@ def option(default: Any, help_: str, **facts: Any) -> Any:
     return field(default=default, metadata={"kind": kinds.get(type(default), "text"), "help": help_, **facts})
 
 
-def check_options(parameters: Any) -> None:
-    """Raise ParameterError if a value is missing, none of the choices, or outside the range of its option."""
+def check_options(parameters: Any, without: Sequence[str] = ()) -> None:
+    """Raise ParameterError if a value is missing, none of the choices, or outside the range of its option.
+
+    Args:
+        parameters: A dataclass of options.
+        without: Names of those that are not looked at.
+    """
     for entry in fields(parameters):
+        if entry.name in without:
+            continue
         value, facts = getattr(parameters, entry.name), entry.metadata
         required = facts.get("required")
         if required and value is None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stirdata import atomic, locks
-from stirdata.errors import FormatError
+from stirdata.errors import FormatError, TargetError
 from stirdata.executors import Workers, available_cores
 from stirdata.families.family import Family, Identity, Job, Material, Problem, Recipe
 from stirdata.manifest import Manifest
+from stirdata.progress import size_in_words
 from stirdata.storage import image_tree
+from stirdata.storage.image_bytes import BlockedArray
 from stirdata.storage.image_tree import MD5_NAME
 from stirdata.storage.saving import save
 from stirdata.storage.stored import stand_in
@@ -55,6 +58,7 @@ def make_and_save(
     made = job.make(workers, making)
     dataset = job.description.dataset
     check_layout(family, made.arrays, dataset, form, where=target)
+    _check_room(made.arrays, target, form)
     identities: list[Identity | None] = []
     manifest = save(
         target,
@@ -70,6 +74,26 @@ def make_and_save(
     )
     notes = family.difference(dataset, job.description, digests_of(manifest), lambda: made.arrays)
     return Written(manifest, identities[0], (*made.notes, *notes))
+
+
+def _check_room(arrays: Mapping[str, Any], target: Path, form: str) -> None:
+    """Raise TargetError if a disk has not the room for arrays that are yet to be computed.
+
+    Of the forms that are not compressed; what is in memory already is written soon enough to find out.
+    """
+    if form not in ("h5", "npy"):
+        return
+    needed = sum(array.nbytes for array in arrays.values() if isinstance(array, BlockedArray))
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise TargetError(
+            "there is not enough room on the disk",
+            where=target,
+            expected=f"{size_in_words(needed)} ({needed} bytes)",
+            got=f"{size_in_words(free)} ({free} bytes) free",
+            hint="fewer factors or a smaller canvas take less; another disk is named by --out",
+        )
 
 
 def ensure(family: Family, recipe: Recipe, parameters: Any, root: Path) -> Path:

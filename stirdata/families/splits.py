@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 class Kind(NamedTuple):
     """What one array of every split is: its type, and the shape of what belongs to one image.
 
-    A length of None may be any, the same for all arrays of the kind.
+    A length of None may be any, the same for all arrays of the kind; in colour three channels may follow.
     """
 
     dtype: str
     shape: tuple[int | None, ...] = ()
+    colour: bool = False
 
     def __str__(self) -> str:
         lengths = ["N", *("…" if length is None else str(length) for length in self.shape)]
@@ -33,9 +34,12 @@ class Kind(NamedTuple):
 
     def fits(self, array: NDArray[Any]) -> bool:
         """Tell whether an array is of the kind."""
-        if array.dtype != self.dtype or array.ndim != 1 + len(self.shape):
+        shape = array.shape[1:]
+        if self.colour and len(shape) > len(self.shape) and shape[-1] == 3:
+            shape = shape[:-1]
+        if array.dtype != self.dtype or not array.ndim or len(shape) != len(self.shape):
             return False
-        return all(wanted in (None, found) for wanted, found in zip(self.shape, array.shape[1:], strict=True))
+        return all(wanted in (None, found) for wanted, found in zip(self.shape, shape, strict=True))
 
 
 class SplitFamily(Family):
@@ -44,11 +48,13 @@ class SplitFamily(Family):
     Attributes:
         splits: Their names, in the order of the files.
         kinds: The arrays of every split by name; ``images`` and ``labels`` are among them.
-        classes: Names of the classes, in the order of the labels.
+        optional: Those that a dataset may be without.
+        classes: Names of the classes, in the order of the labels; none if every file says its own.
         numbers: What text in a file's metadata is a number, and of which type.
     """
 
     splits: ClassVar[tuple[str, ...]]
+    optional: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar[Mapping[str, Kind]]
     classes: ClassVar[tuple[str, ...]]
     numbers: ClassVar[Mapping[str, Callable[[str], Any]]] = {"seed": int}
@@ -57,10 +63,17 @@ class SplitFamily(Family):
         """Return every breach of the layout; PNG trees may lack what only ``scales.csv`` says."""
         tree = self.layout.tree
         spared = set(tree.columns) if tree is not None and form == "png" else set()
+        absent = [
+            split
+            for split in self.optional
+            if not any(name.startswith(f"{split}/") for name in self.layout.names if name in arrays)
+        ]
         found = [
             Problem(name, "an array of this name", "none")
             for name in self.layout.names
-            if name not in arrays and name.rpartition("/")[2] not in spared
+            if name not in arrays
+            and name.rpartition("/")[2] not in spared
+            and name.partition("/")[0] not in absent
         ]
         present = {name: arrays[name] for name in self.layout.names if name in arrays}
         found += [problem for name, array in present.items() for problem in self._malformed(name, array)]
@@ -72,8 +85,9 @@ class SplitFamily(Family):
             return [Problem(name, str(kind), f"{array.dtype} {array.shape}")]
         if name.endswith("/labels") and len(array):
             least, most = array.min(), array.max()
-            if not 0 <= least <= most < len(self.classes):
-                return [Problem(name, f"labels from 0 to {len(self.classes) - 1}", f"{least} to {most}")]
+            if least < 0 or (self.classes and most >= len(self.classes)):
+                known = f"labels from 0 to {len(self.classes) - 1}" if self.classes else "labels from 0"
+                return [Problem(name, known, f"{least} to {most}")]
         return []
 
     def _different_lengths(self, arrays: Mapping[str, NDArray[Any]]) -> list[Problem]:

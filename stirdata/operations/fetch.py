@@ -112,7 +112,7 @@ def _raw(name: str) -> Fetchable:
         files=len(files),
         size=sum(file.size for file in files),
         license=facts["license"],
-        commercial=True,
+        commercial=facts.get("commercial", True),
         urls=list(facts["mirrors"]),
         folder=folder,
         cached=sum((folder / file.name).is_file() for file in files),

@@ -3,13 +3,16 @@
 from importlib import import_module
 from types import ModuleType
 
-FETCHABLE = ("mnist", "fontawesome")
+FETCHABLE = ("mnist", "fashion-mnist", "cifar10", "stl10", "fontawesome")
 """What can be downloaded into the cache; each module has ``remote_files()`` and ``folder_in(cache)``."""
 
 MADE = ("synthetic",)
 """What is drawn into the cache; each module has ``path_in(cache)`` and ``check(path)``."""
 
-_MODULES = {"synthetic": "synthetic_cache"}
+LABELLED = ("mnist", "fashion-mnist", "cifar10", "stl10", "synthetic", "idx", "folder")
+"""Labelled images that :func:`stirdata.sources.labelled.open_source` opens by these names."""
+
+_MODULES = {"synthetic": "synthetic_cache", "fashion-mnist": "fashion_mnist"}
 
 
 def source(name: str) -> ModuleType:

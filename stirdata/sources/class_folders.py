@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.digest import sha256_of_bytes
-from stirdata.errors import MissingFileError, SourceError
+from stirdata.errors import MissingFileError, ParameterError, SourceError
 from stirdata.manifest import is_leftover
 from stirdata.sources.svg import check_svg
 
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from stirdata.sources.labelled import LabelledImages
+
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 SVG_SUFFIX = ".svg"
 LARGEST_PICTURE = 1 << 26
 """Most pixels of an image (8192 x 8192): what is larger is refused before it is decoded."""
 
+_ORIENTATION = 0x0112  # in EXIF
+_ON_THE_SIDE = (5, 6, 7, 8)
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
 
@@ -183,6 +187,114 @@ def _as_rgba(image: Image) -> Image:
 def _composed(name: str) -> str:
     """Compose accents, which some file systems store apart from their letters."""
     return unicodedata.normalize("NFC", name)
+
+
+def labelled(source_dir: Path | None = None) -> LabelledImages:
+    """Return the images of a folder ``<split>/<class>/<image>``, or ``<class>/<image>``: all test images.
+
+    Every file is read here once, to say what it is; decoded they are when they are asked for. Opacity is
+    laid over black. If all are grey, so is the source.
+
+    Args:
+        source_dir: The folder; splits are ``train``, ``val`` and ``test``, those there are.
+
+    Raises:
+        ParameterError: No folder is given.
+        MissingFileError: It does not exist, or has no classes.
+        SourceError: A picture is an SVG, corrupt, or of an unknown format.
+    """
+    import numpy as np
+
+    from stirdata.sources.labelled import SUBSETS, LabelledImages, Subset
+
+    if source_dir is None:
+        raise ParameterError(
+            "the source folder needs a folder", where="source_dir", hint="name one by --source-dir DIR"
+        )
+    parts = [name for name in SUBSETS if (source_dir / name).is_dir()]
+    found = {name: find(source_dir / name).classes for name in parts} or {"test": find(source_dir).classes}
+    classes = sorted({name for subset in found.values() for name in subset})
+    hashes, subsets, grey = {}, {}, True
+    sizes: dict[str, list[tuple[int, int]]] = {}
+    for subset, folders in found.items():
+        pictures = [picture for name in classes for picture in folders.get(name, [])]
+        for picture in pictures:
+            data = _pixels_of(picture)
+            size, is_grey = _measure(data, picture.path)
+            sizes.setdefault(subset, []).append(size)
+            grey = grey and is_grey
+            hashes[f"{subset}/{picture.identity}" if parts else picture.identity] = sha256_of_bytes(data)
+        labels = [classes.index(picture.identity.partition("/")[0]) for picture in pictures]
+        subsets[subset] = (np.array(labels, np.int64), pictures)
+    found_sizes = {name: np.array(listed, np.int32) for name, listed in sizes.items()}
+    largest = np.concatenate(list(found_sizes.values())).max(axis=0).tolist()
+    return LabelledImages(
+        classes=tuple(classes),
+        counts={name: len(labels) for name, (labels, _) in subsets.items()},
+        shape=(*largest, *(() if grey else (3,))),
+        uniform=all((listed == largest).all() for listed in found_sizes.values()),
+        description={
+            "name": "folder",
+            "sha256": hashes,
+            "proven": False,
+            "license": "that of the images",
+            "citation": "none",
+        },
+        read=lambda quiet: {
+            name: Subset(labels, found_sizes[name], _Pictures(pictures, grey=grey))
+            for name, (labels, pictures) in subsets.items()
+        },
+    )
+
+
+def _pixels_of(picture: PictureFile) -> bytes:
+    if picture.is_svg:
+        raise SourceError(
+            "a drawing has no pixels that could be rescaled",
+            where=picture.path,
+            expected=f"images: {', '.join(IMAGE_SUFFIXES)}",
+            hint="stirdata generate stir custom draws SVG files; take it out of the folder here",
+        )
+    return read(picture)
+
+
+class _Pictures:
+    """Pictures of a folder, decoded when they are asked for."""
+
+    def __init__(self, pictures: Sequence[PictureFile], *, grey: bool) -> None:
+        self.pictures = pictures
+        self.grey = grey
+
+    def __call__(self, positions: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+        return [self._decoded(self.pictures[position]) for position in positions.tolist()]
+
+    def _decoded(self, picture: PictureFile) -> NDArray[np.uint8]:
+        import numpy as np
+
+        pixels = decode(read(picture), picture.path).astype(np.int32)
+        shown = ((pixels[:, :, :3] * pixels[:, :, 3:] + 127) // 255).astype(np.uint8)
+        return shown[:, :, 0] if self.grey else shown
+
+
+def _measure(data: bytes, where: object) -> tuple[tuple[int, int], bool]:
+    """Return height and width of an upright image, and whether it is grey; its pixels are not decoded."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            _check_size(image, where)
+            turned = image.getexif().get(_ORIENTATION, 1) in _ON_THE_SIDE
+            size = (image.width, image.height) if turned else (image.height, image.width)
+            return size, image.mode.split(";")[0] in ("1", "L", "LA", "I", "F")
+    except SourceError:
+        raise
+    except Exception as error:  # decoders raise errors of many kinds on damaged data
+        raise SourceError(
+            "the picture is corrupt or of an unknown format",
+            where=where,
+            got=type(error).__name__,
+            hint="save it again as PNG, or take it out of the folder",
+        ) from error
 
 
 _LAYOUT = "put the pictures of each class into a folder of its own: DIR/<class>/<picture>"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stirdata import atomic, locks
 from stirdata.cache import cache_folder
 from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, MissingFileError, SourceError, TargetError
+from stirdata.executors import available_cores
 from stirdata.manifest import pinned
 from stirdata.progress import bar
-from stirdata.sources.idx import DigitImages
+from stirdata.sources.idx import CLASS_NAMES, DigitImages
 from stirdata.storage import npz
+
+if TYPE_CHECKING:
+    from stirdata.sources.labelled import LabelledImages
 
 
 def load(*, cache: Path | str | None = None, workers: int = 1, quiet: bool = False) -> DigitImages:
@@ -46,6 +50,22 @@ def load(*, cache: Path | str | None = None, workers: int = 1, quiet: bool = Fal
             return drawn
     except TargetError:
         return drawn or _draw(workers, quiet)
+
+
+def labelled(source_dir: Path | None = None) -> LabelledImages:
+    """Return the digits as a source for recipes that take any; there is no folder to be named."""
+    from stirdata.sources.labelled import LabelledImages, Subset
+    from stirdata.sources.mnist import TRAINING
+
+    def read(quiet: bool) -> dict[str, Subset]:
+        digits = load(quiet=quiet, workers=available_cores())
+        first, last = slice(TRAINING), slice(TRAINING, None)
+        return {
+            "train": Subset.of(digits.images[first], digits.labels[first]),
+            "test": Subset.of(digits.images[last], digits.labels[last]),
+        }
+
+    return LabelledImages(CLASS_NAMES, {"train": TRAINING, "test": 10_000}, (28, 28), describe(), read)
 
 
 def path_in(cache: Path) -> Path:

@@ -144,7 +144,7 @@ def save(
     Args:
         target: A file, or a folder for ``npy`` and ``png``; replaced if it exists.
         form: One of the layout's.
-        arrays: All that the layout names; those that are blocked are hashed while they are written.
+        arrays: Those that the layout names; what is blocked is hashed while it is written.
         description: What they are.
         layout: How they are stored.
         workers: Threads to compress in, and processes to encode in; the bytes do not depend on them.
@@ -157,7 +157,7 @@ def save(
         TargetError: The output cannot be written.
         FormatError: A blocked array is read from a damaged file.
     """
-    ordered = {name: arrays[name] for name in layout.names}
+    ordered = {name: arrays[name] for name in layout.names if name in arrays}
     if not layout.streamed:
         ordered = {name: _whole(array) for name, array in ordered.items()}
     content = {name: _Hashed(array, streamed=name in layout.streamed) for name, array in ordered.items()}

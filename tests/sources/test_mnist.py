@@ -84,7 +84,7 @@ def test_file_that_is_not_mnist(fake_mnist):
     assert caught.value.where == path
     assert fake_mnist.facts["t10k-images"]["sha256_decompressed"] in caught.value.expected
     assert caught.value.got.startswith("sha256 ")
-    assert "no source of MNIST-scale" in caught.value.hint
+    assert "--source idx" in caught.value.hint
 
 
 def test_images_and_labels_of_different_length(fake_mnist):

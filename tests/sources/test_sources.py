@@ -22,7 +22,10 @@ def test_every_source_offers_what_the_cache_needs(tmp_path: Path) -> None:
 
 
 def test_unknown_source() -> None:
-    with pytest.raises(ParameterError, match=r"(?s)no such raw material.*mnist, fontawesome, synthetic"):
+    with pytest.raises(
+        ParameterError,
+        match=r"(?s)no such raw material.*mnist, fashion-mnist, cifar10, stl10, fontawesome, synthetic",
+    ):
         sources.source("nothing")
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stirdata.arguments import checked_path
-from stirdata.errors import ParameterError
+from stirdata.errors import FormatError, ParameterError
 from stirdata.families.scaled import FAMILY, SPLITS
 from stirdata.families.splits import open_splits, read_checked
 from stirdata.loading.dataset import ImageDataset
 from stirdata.loading.selection import StoredImages, runs_of
+from stirdata.sources.idx import CLASS_NAMES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,17 +42,22 @@ class ScaledDataset(ImageDataset):
     Source: arXiv 2004.01536.
     """
 
-    splits = SPLITS
-
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = checked_path("path", path)
         self._stored = open_splits(FAMILY, self.path.absolute())
         self._kept: dict[str, Any] = {}
+        named = self.metadata.get("classes")
+        self._classes = tuple(str(named).split("\n")) if named else CLASS_NAMES
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits that the set has; ``test`` is always there."""
+        return tuple(split for split in SPLITS if f"{split}/images" in self._stored.headers)
 
     @property
     def classes(self) -> list[str]:
-        """Names of the classes in the order of the labels: the digits."""
-        return list(FAMILY.classes)
+        """Names of the classes in the order of the labels, as the source has them."""
+        return list(self._classes)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -68,7 +74,15 @@ class ScaledDataset(ImageDataset):
         return StoredImages(self._stored.image_bytes(name), tuple(shape), count)
 
     def _labels(self, split: str) -> NDArray[np.int64]:
-        return self._array(f"{split}/labels")
+        labels = self._array(f"{split}/labels")
+        if len(labels) and labels.max() >= len(self._classes):
+            raise FormatError(
+                "there are labels without a class",
+                where=self.path,
+                expected=f"labels from 0 to {len(self._classes) - 1}",
+                got=labels.max(),
+            )
+        return labels
 
     def _latents(self, split: str) -> Mapping[str, NDArray[Any]]:
         return {name: self._array(f"{split}/{name}") for name in _LATENTS}

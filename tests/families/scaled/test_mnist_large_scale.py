@@ -11,17 +11,27 @@ import stirdata
 from stirdata.digest import sha256_of_array
 from stirdata.errors import FormatError, ParameterError
 from stirdata.executors import Workers
-from stirdata.families.scaled import FACTORS, FAMILY, LARGE_SCALE, recipe
+from stirdata.families.scaled import FAMILY, recipe
+from stirdata.families.scaled.benchmarks import FACTORS, LARGE_SCALE, large_scale
 from stirdata.imaging.contrast import smoothed_levels
 from stirdata.manifest import pinned
+from stirdata.sources import mnist
 from stirdata.sources.idx import DigitImages
+from stirdata.sources.labelled import from_arrays
 
 COUNTS = (4, 2, 6)
 
 
 def made(digits, factors, workers=1):
+    ends = np.cumsum(COUNTS)[:-1]
+    images, labels = (
+        dict(zip(("train", "val", "test"), np.split(array, ends), strict=True))
+        for array in (digits.images, digits.labels)
+    )
+    source = from_arrays(images, labels)
     with Workers(workers) as places:
-        arrays = recipe.large_scale(digits, factors, 112, COUNTS, places, lambda count: None)
+        setting = large_scale(factors=tuple(factors))
+        arrays = recipe.make(source, source.read(True), setting, places, lambda count: None)
         return {name: whole(array) for name, array in arrays.items()}
 
 
@@ -48,7 +58,7 @@ def test_it_equals_the_reference(reference, few_digits):
     at_one = reference["train_factors"].tolist().index(1)
     assert arrays["train/images"].tolist() == reference["train"][at_one].tolist()
     for factor, images in zip(reference["train_factors"], reference["train"], strict=True):
-        size = recipe.box_size(28, factor)
+        size = round(28 * factor)
         places = np.full((4, 2), recipe.box_start(size, 112))
         assert smoothed_levels(few_digits.images[:4], size, places, 112).tolist() == images.tolist()
 
@@ -76,7 +86,7 @@ def test_any_number_of_workers_makes_the_same(few_digits):
 @pytest.mark.parametrize("factor", FACTORS)
 @pytest.mark.parametrize("side", [28, 27])
 def test_boxes_are_in_the_middle_and_cut_alike_on_both_sides(factor, side):
-    size = recipe.box_size(side, factor)
+    size = max(1, round(side * factor))
     before = recipe.box_start(size, 112)
     after = 112 - size - before
     assert abs(size - side * factor) <= 0.5
@@ -154,11 +164,11 @@ def test_it_is_pinned():
     assert reference is None  # other factors, other digits
 
 
-def test_small_arrays_are_the_pinned_ones(mnist_digits):
+def test_small_arrays_are_the_pinned_ones(mnist_dir):
+    known = pinned("scaled")[LARGE_SCALE]["arrays"]
+    source = mnist.labelled(mnist_dir)
     with Workers(1) as workers:
-        arrays = recipe.large_scale(
-            mnist_digits, FACTORS, 112, recipe.MNIST_COUNTS, workers, lambda count: None
-        )
-    for name, sha256 in pinned("scaled")[LARGE_SCALE]["arrays"].items():
+        arrays = recipe.make(source, source.read(True), large_scale(), workers, lambda count: None)
+    for name, array in arrays.items():
         if name not in FAMILY.images:
-            assert sha256_of_array(arrays[name]) == sha256
+            assert sha256_of_array(array) == known[name], name
