@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -85,4 +86,16 @@ def fake_stl(folder: Path, patched: pytest.MonkeyPatch) -> Path:
     patched.setattr(stl10, "COUNTS", STL_COUNTS)
     patched.setattr(stl10, "UNLABELED", UNLABELED)
     patched.setattr(stl10, "FOLDS", (3, 5))
+    return folder
+
+
+def fake_fashion(folder: Path, patched: pytest.MonkeyPatch, files: dict[str, bytes]) -> Path:
+    """Write gzipped IDX files, by part, that are taken for those of Fashion-MNIST; return their folder."""
+    facts = {}
+    for part, known in pinned("fashion-mnist")["files"].items():
+        content = files[part]
+        (folder / known["name"]).write_bytes(content)
+        size = len(gzip.decompress(content))
+        facts[part] = {**known, "md5": md5(content), "size_decompressed": size}
+    patched.setitem(pinned("fashion-mnist"), "files", facts)
     return folder

@@ -12,6 +12,7 @@ from standins import (
     UNLABELED,
     cifar_files,
     fake_cifar,
+    fake_fashion,
     fake_stl,
     md5,
     stl_files,
@@ -51,13 +52,8 @@ def test_mnist_is_as_it_always_was(fake_mnist):
 @pytest.fixture
 def fashion(fake_mnist, tmp_path, monkeypatch):
     """Return a folder of the small digits as Fashion-MNIST's files, whose MD5 are taken for its own."""
-    facts = {}
-    for part, known in pinned("fashion-mnist")["files"].items():
-        content = fake_mnist.path(part).read_bytes()
-        (tmp_path / known["name"]).write_bytes(content)
-        facts[part] = {**known, "md5": md5(content), "size_decompressed": len(gzip.decompress(content))}
-    monkeypatch.setitem(pinned("fashion-mnist"), "files", facts)
-    return tmp_path
+    files = {part: fake_mnist.path(part).read_bytes() for part in pinned("fashion-mnist")["files"]}
+    return fake_fashion(tmp_path, monkeypatch, files)
 
 
 def test_fashion_mnist_is_proven_by_the_md5_of_its_files(fashion, fake_mnist):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from stirdata.families.mnist_scale.loader import MNISTScale
     from stirdata.sources.idx import DigitImages
+    from stirdata.sources.labelled import LabelledImages
 
 RECIPE = "mnist-scale"
 RECIPE_VERSION = 1
@@ -114,11 +115,14 @@ class Parameters:
     max_scale: float = option(MAX_SCALE, "Largest scale factor.")
     source: str = option(
         "mnist",
-        "The digits: MNIST, or digits drawn by stirdata (no download; never used unless asked for).",
-        choices=("mnist", "synthetic"),
+        "MNIST, images in its format, or digits drawn by stirdata (no download; only if asked for).",
+        choices=("mnist", "fashion-mnist", "idx", "synthetic"),
     )
     source_dir: Path | None = option(
-        None, "Folder with the four MNIST files.", kind="path", shown="cache or download"
+        None,
+        "Folder with the four files of the source; idx needs one.",
+        kind="path",
+        shown="cache or download",
     )
 
     def __post_init__(self) -> None:
@@ -131,13 +135,41 @@ class Parameters:
                 got=self.source_dir,
                 hint="leave out --source-dir, or use --source mnist",
             )
+        if self.source == "idx" and self.source_dir is None:
+            raise ParameterError(
+                "the source idx needs a folder", where="source_dir", hint="name it by --source-dir DIR"
+            )
 
 
 def describe(parameters: Parameters) -> Description:
     """Return what the manifest will say of a realization, known before it is made."""
-    from stirdata.sources import mnist, synthetic_cache
+    return _description(parameters, _source(parameters))
 
-    source = mnist.describe() if parameters.source == "mnist" else synthetic_cache.describe()
+
+def _source(parameters: Parameters) -> LabelledImages:
+    """Return the source, opened.
+
+    Raises:
+        ParameterError: Its images are no small grey squares of ten classes, or there are too few.
+    """
+    from stirdata.sources.labelled import open_source
+
+    source = open_source(parameters.source, parameters.source_dir)
+    found = source.shape, len(source.classes), sum(source.counts.values())
+    if found[0] != (SIDE, SIDE) or found[1] > len(CLASS_NAMES) or found[2] < IMAGES:
+        raise ParameterError(
+            "the source does not fit the recipe",
+            where="source",
+            expected=f"at least {IMAGES:,} grey images of {SIDE} x {SIDE} pixels in at most ten classes",
+            got=f"{found[2]:,} of shape {found[0]} in {found[1]} classes",
+        )
+    return source
+
+
+def _description(parameters: Parameters, labelled: LabelledImages) -> Description:
+    source = dict(labelled.description)
+    if labelled.classes != CLASS_NAMES:
+        source["classes"] = list(labelled.classes)
     return Description(
         dataset=RECIPE,
         recipe={"name": RECIPE, "version": RECIPE_VERSION},
@@ -145,34 +177,45 @@ def describe(parameters: Parameters) -> Description:
         parameters={"min_scale": float(parameters.min_scale), "max_scale": float(parameters.max_scale)},
         sources=[source],
         license=source["license"],
-        citation=[CITATION, source["citation"]],
+        citation=[text for text in (CITATION, source["citation"]) if text != "none"],
     )
 
 
 def plan(parameters: Parameters, material: Material) -> Job:
     """Return the job of a realization; on a cluster a worker reads the digits and makes all of it."""
+    source = material.once(f"{parameters.source} {parameters.source_dir}", lambda: _source(parameters))
 
     def make(workers: Workers, advance: Advance) -> Made:
         if workers.dask is not None:
             (arrays,) = map_ordered(workers.processes(), _from_source, [parameters])
             advance(IMAGES)
             return Made(arrays)
-        digits = material.once("digits", lambda: _digits(parameters, workers.count, quiet=material.quiet))
+        digits = material.once("digits", lambda: _digits(parameters, source, workers.count, material.quiet))
         return Made(_arrays(parameters, digits, workers.count, advance))
 
-    return Job(describe(parameters), make, IMAGES)
+    return Job(_description(parameters, source), make, IMAGES)
 
 
-def _digits(parameters: Parameters, workers: int, *, quiet: bool) -> DigitImages:
+def _digits(parameters: Parameters, source: LabelledImages, workers: int, quiet: bool) -> DigitImages:
+    """Return the images of a source: those for training in file order, then those for testing."""
     from stirdata.sources import mnist, synthetic_cache
 
     if parameters.source == "mnist":
         return mnist.load(parameters.source_dir, quiet=quiet)
-    return synthetic_cache.load(workers=workers, quiet=quiet)
+    if parameters.source == "synthetic":
+        return synthetic_cache.load(workers=workers, quiet=quiet)
+    import numpy as np
+
+    from stirdata.sources.idx import DigitImages
+
+    subsets = source.read(quiet).values()
+    images = [subset.images(np.arange(len(subset))) for subset in subsets]
+    labels = [subset.labels.astype(np.uint8) for subset in subsets]
+    return DigitImages(np.concatenate(images), np.concatenate(labels))
 
 
 def _from_source(parameters: Parameters) -> dict[str, NDArray[Any]]:
-    return _arrays(parameters, _digits(parameters, 1, quiet=True), 1, None)
+    return _arrays(parameters, _digits(parameters, _source(parameters), 1, quiet=True), 1, None)
 
 
 def _arrays(
@@ -209,7 +252,7 @@ class MNISTScaleFamily(SplitFamily):
         "Y. LeCun, C. Cortes, C. J. C. Burges. The MNIST database of handwritten digits, 1998.",
     )
     folder_is_root = True
-    folders = ("seed_*/scale_*", "MNIST_scale/seed_*/scale_*")
+    folders = ("seed_*/scale_*", "*_scale/seed_*/scale_*")
     splits = SPLITS
     kinds = KINDS
     classes = CLASS_NAMES
@@ -221,7 +264,8 @@ class MNISTScaleFamily(SplitFamily):
             "MNIST rescaled by random factors (SESN, ICLR 2020).",
             "Make realizations of MNIST-scale: 10,000 train, 2,000 val and 50,000 test images.\n\n"
             "Each digit is rescaled by a random factor and zero padded to 28 x 28. Seeds 0 to 5 with the "
-            "default scales are the published realizations, to the bit.\n\n"
+            "default scales are the published realizations, to the bit. The same recipe makes sets of other "
+            "images in MNIST's format: Fashion-MNIST, or any by --source idx.\n\n"
             "Written are MNIST_scale/seed_<seed>/scale_<min>_<max> + .h5, .npz or a folder, a manifest with "
             "the hash of everything, and SHA256SUMS. What is already there is verified and kept.\n\n"
             "Source: Sosnovik, Szmaja, Smeulders, ICLR 2020 (arXiv 1910.11093).",
@@ -265,10 +309,20 @@ class MNISTScaleFamily(SplitFamily):
         Example:
             >>> FAMILY.output_name(FAMILY.recipes[0], Parameters(seed=3), "h5").as_posix()
             'MNIST_scale/seed_3/scale_0.3_1.0.h5'
+            >>> FAMILY.output_name(FAMILY.recipes[0], Parameters(source="fashion-mnist"), "png").as_posix()
+            'fashion-mnist_scale/seed_0/scale_0.3_1.0'
         """
+        root = "MNIST" if parameters.source in ("mnist", "synthetic") else parameters.source
         suffix = "" if form == "png" else f".{form}"
         name = f"scale_{float(parameters.min_scale)}_{float(parameters.max_scale)}{suffix}"
-        return Path("MNIST_scale") / f"seed_{parameters.seed}" / name
+        return Path(f"{root}_scale") / f"seed_{parameters.seed}" / name
+
+    def attributes(self, description: Description) -> dict[str, Any]:
+        """Return what a file says of itself; of other images than digits, whose they are."""
+        said, source = super().attributes(description), description.sources[0]
+        if source["name"] in ("fashion-mnist", "idx"):
+            said["title"] = f"{self.title} of {source['name']}"
+        return {**said, "classes": "\n".join(source["classes"])} if "classes" in source else said
 
     def identify(self, dataset: str, arrays: Digests, md5: str | None) -> Identity | None:
         """Return the published realization that has these pixels and labels."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,7 +77,6 @@ class MNISTScale(ImageDataset):
         images, labels = dataset.to_torch("train", device="cuda", normalize=True)
     """
 
-    published_statistics = (MEAN, STD)
     splits = SPLITS
 
     def __init__(
@@ -99,14 +99,20 @@ class MNISTScale(ImageDataset):
             self._opened()
 
     @property
-    def classes(self) -> list[str]:
-        """Names of the classes in the order of the labels: the digits."""
-        return list(FAMILY.classes)
+    def published_statistics(self) -> tuple[float, float] | None:  # type: ignore[override]
+        """Mean and standard deviation as published; None for images of other sources than digits."""
+        return (MEAN, STD) if self.metadata.get("source") in (None, "mnist", "synthetic") else None
 
     @property
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of the labels: the digits, unless the source names others."""
+        return list(self.labeldata)
+
+    @cached_property
     def labeldata(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the labels."""
-        return FAMILY.classes
+        named = self.metadata.get("classes")
+        return tuple(str(named).split("\n")) if named else FAMILY.classes
 
     @property
     def metadata(self) -> dict[str, Any]:
