@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stirdata.families.stir import scenarios as scenarios
     from stirdata.families.stir.loader import STIRDataset as STIRDataset
     from stirdata.loading.augment import ScaleAugment as ScaleAugment
+    from stirdata.loading.augment import ShiftAugment as ShiftAugment
     from stirdata.loading.batches import Batches as Batches
     from stirdata.operations.generate import generate as generate
 
@@ -25,6 +26,7 @@ _HOME_OF_NAME = {
     "MNISTScale": "stirdata.families.mnist_scale.loader",
     "STIRDataset": "stirdata.families.stir.loader",
     "ScaleAugment": "stirdata.loading.augment",
+    "ShiftAugment": "stirdata.loading.augment",
     "StirdataError": "stirdata.errors",
     "generate": "stirdata.operations.generate",
     "load": "stirdata.families.recognition",
@@ -36,6 +38,7 @@ __all__ = [
     "MNISTScale",
     "STIRDataset",
     "ScaleAugment",
+    "ShiftAugment",
     "StirdataError",
     "__version__",
     "families",

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stirdata.arguments import checked_flag, checked_function, checked_integer
+from stirdata.arguments import checked_flag, checked_integer
 from stirdata.errors import ParameterError
 from stirdata.executors import busy
+from stirdata.loading.augment import as_transform
 from stirdata.loading.epochs import Epochs
 from stirdata.loading.tensors import Converter, Form, Level, checked_form, empty_images
 from stirdata.loading.views import selected_tensors
@@ -68,7 +69,8 @@ class Batches:
         world_size: Number of parts, 1 or more.
         even: Whether all ranks have as many images; None for even ones when shuffling.
         augment: Called with each batch's uint8 images, their indices in ``images`` (int64, on the device)
-            and the epoch; returns as many uint8 images. :class:`stirdata.ScaleAugment` is one.
+            and the epoch; returns as many uint8 images. :class:`stirdata.ScaleAugment` is one,
+            :class:`stirdata.ShiftAugment` another; several in a list are applied in their order.
         channels: 3 for grey images repeated in three channels; None for those that there are.
         dataset: What :attr:`dataset` is to be; None for the tensors.
         reuse: Write the images of every batch into the same memory. Then they are valid until the next
@@ -106,7 +108,7 @@ class Batches:
         rank: int = 0,
         world_size: int = 1,
         even: bool | None = None,
-        augment: Transform | None = None,
+        augment: Transform | Sequence[Transform] | None = None,
         channels: int | None = None,
         dataset: Any = None,
         reuse: bool = False,
@@ -126,7 +128,7 @@ class Batches:
         wanted = torch.float32 if dtype is None else dtype
         self._channels = images.shape[1] if channels is None else channels
         self._form = checked_form(wanted, channels_last, normalize, self._channels)
-        self._augment = checked_function("augment", augment)
+        self._augment = as_transform(augment)
         self._set_threads(in_one_thread=False)
         self._reuse, self._channels_last = checked_flag("reuse", reuse), bool(channels_last)
         self._buffer: torch.Tensor | None = None

@@ -363,7 +363,7 @@ class ImageDataset(ABC):
         channels_last: bool = False,
         channels: int | None = None,
         latents: bool = False,
-        augment: Transform | None = None,
+        augment: Transform | Sequence[Transform] | None = None,
         rank: int = 0,
         world_size: int = 1,
         even: bool | None = None,
@@ -387,7 +387,8 @@ class ImageDataset(ABC):
             channels_last: As for :meth:`to_torch`.
             channels: As for :meth:`to_torch`.
             latents: Whether batches have what :meth:`get_latents` returns as well.
-            augment: Called with each batch's uint8 images, such as :class:`stirdata.ScaleAugment`.
+            augment: Called with each batch's uint8 images, such as :class:`stirdata.ScaleAugment` or
+                :class:`stirdata.ShiftAugment`; several in a list, in their order.
             rank: Which part of each epoch, 0 to ``world_size - 1``.
             world_size: Number of parts without a common image.
             even: Whether all ranks get as many images, so that some are left out; else every image is on

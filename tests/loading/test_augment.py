@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from oracles import pillow_rescaled
 from PIL import Image
 
-from stirdata import ScaleAugment
+from stirdata import Batches, ScaleAugment, ShiftAugment
 from stirdata.errors import ParameterError
 from stirdata.loading import augment as module
 from stirdata.loading.augment import DoubledPixels
@@ -302,3 +302,81 @@ def test_the_obvious_port_gives_other_pixels_and_a_shifted_centre_the_published_
     shifted = [np.asarray(random_affine(image, factor, (14.5, 14.5))) for image, factor in pairs]
     assert sum(map(np.array_equal, published, shifted)) == len(images)
     assert sum(map(np.array_equal, published, obvious)) <= 1
+
+
+@devices
+@pytest.mark.parametrize("beyond", ["zeros", "circular", "mirror"])
+@pytest.mark.parametrize("shape", [(40, 3, 9, 6), (5, 1, 28, 28), (0, 1, 4, 4), (30, 1, 2, 2)])
+def test_shifted_images_show_what_is_beyond(device: str, beyond: str, shape: tuple[int, ...]) -> None:
+    images, indices, shift = noise(*shape), np.arange(shape[0]) * 7, ShiftAugment(3, seed=1, beyond=beyond)
+    result = shift(torch.tensor(images, device=device), torch.tensor(indices, device=device), 2)
+    np.testing.assert_array_equal(result.cpu().numpy(), shift(images, indices, 2))
+    shifts = shift.shifts(indices, 2)
+    for image, found, (down, right) in zip(images, result.cpu().numpy(), shifts.tolist(), strict=True):
+        if beyond == "circular":
+            expected = np.roll(image, (down, right), axis=(1, 2))
+        else:
+            room = [(0, 0), (6, 6), (6, 6)]
+            padded = np.pad(image, room, mode="symmetric") if beyond == "mirror" else np.pad(image, room)
+            expected = padded[:, 6 - down :, 6 - right :][:, : shape[2], : shape[3]]
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_shifts_are_spread_evenly_and_belong_to_the_image() -> None:
+    shifts = ShiftAugment(2).shifts(np.arange(50_000), 0)
+    counts = np.unique(shifts, axis=0, return_counts=True)[1]
+    assert len(counts) == 25
+    assert 1800 < counts.min() <= counts.max() < 2200  # 2000 expected, standard deviation 44
+    part = np.array([49_999, 3, 17])
+    np.testing.assert_array_equal(ShiftAugment(2).shifts(part, 0), shifts[part])
+    assert (ShiftAugment(2).shifts(np.arange(50_000), 1) != shifts).any(axis=1).mean() > 0.9
+    assert (ShiftAugment(2, seed=1).shifts(np.arange(50_000), 0) != shifts).any(axis=1).mean() > 0.9
+    assert not ShiftAugment(0).shifts(np.arange(9), 0).any()
+
+
+def test_shifts_stay_what_they_were() -> None:
+    """Training runs of the past depend on them: this test may never change."""
+    shifts = ShiftAugment(100, seed=0).shifts(np.array([0, 1, 9999]), 3)
+    assert shifts.tolist() == [[25, 86], [86, 34], [-13, 3]]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_pillow_images_are_shifted_too(mode: str) -> None:
+    image = Image.fromarray(noise(8, 6, 3)).convert(mode)
+    shift = ShiftAugment(3, seed=2, beyond="circular")
+    ((down, right),) = shift.shifts(np.array([5]), 1).tolist()
+    expected = np.roll(np.asarray(image), (down, right), (0, 1))
+    np.testing.assert_array_equal(np.asarray(shift(image, 5, 1)), expected)
+    torch.manual_seed(0)
+    assert len({shift(image).tobytes() for _ in range(30)}) > 10
+    with pytest.raises(ParameterError, match="8-bit"):
+        shift(image.convert("RGBA"))
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"max_shift": -1}, "max_shift"),
+        ({"max_shift": 1.5}, "max_shift"),
+        ({"max_shift": 1, "seed": -1}, "seed"),
+        ({"max_shift": 1, "beyond": "edge"}, "beyond"),
+    ],
+)
+def test_shifts_that_make_no_sense(options: dict[str, Any], where: str) -> None:
+    with pytest.raises(ParameterError) as told:
+        ShiftAugment(**options)
+    assert told.value.where == where
+
+
+def test_several_are_applied_in_turn() -> None:
+    images, indices = torch.tensor(noise(20, 1, 28, 28)), torch.arange(20)
+    scale, shift = ScaleAugment(0.5, 2, seed=1), ShiftAugment(4, seed=1)
+    batches = Batches(
+        images, indices, batch_size=20, shuffle=False, dtype=torch.uint8, augment=[scale, shift]
+    )
+    for epoch, expected in enumerate(shift(scale(images, indices, at), indices, at) for at in range(2)):
+        ((pixels, _),) = batches
+        assert torch.equal(pixels, expected), epoch
+    for wrong in ([], [scale, 3], "scale"):
+        with pytest.raises(ParameterError, match="called"):
+            Batches(images, indices, batch_size=20, augment=wrong)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stirdata.arguments import checked_function, checked_path
+from stirdata.arguments import checked_path
 from stirdata.errors import MissingFileError, ParameterError
 from stirdata.families.making import ensure
 from stirdata.families.mnist_scale import (
@@ -21,7 +21,7 @@ from stirdata.families.mnist_scale import (
     Parameters,
 )
 from stirdata.families.splits import open_splits, read_checked
-from stirdata.loading.augment import DoubledPixels
+from stirdata.loading.augment import DoubledPixels, as_transform
 from stirdata.loading.dataset import ImageDataset
 from stirdata.loading.selection import MemoryBytes, StoredImages
 from stirdata.loading.tensors import doubled
@@ -189,7 +189,7 @@ class MNISTScale(ImageDataset):
         """
         _check_size(size)
         if size != SIDE:
-            options["augment"] = DoubledPixels(checked_function("augment", options.get("augment")))
+            options["augment"] = DoubledPixels(as_transform(options.get("augment")))
         return super().batches(split, *others, **options)
 
     def view(  # type: ignore[override]  # it names what can be chosen
