@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LARGEST_SIDE = 4096
 """Of a rescaled image in pixels."""
 _TASK_BYTES = 1 << 22
-_FEWEST, _MOST = 8, 250
+_FEWEST, _MOST = 8, 1000
 
 
 class Rows(NamedTuple):
@@ -245,25 +245,25 @@ def _blocked(
 
 def _draw(task: _Task) -> NDArray[np.uint8]:
     """Return images (N, canvas, canvas) or (N, canvas, canvas, 3) of a block; runs in a worker."""
-    canvas = np.empty(task.shape, np.uint8)
     boxes = [(width, height) for width, height in task.sizes.tolist()]
     kinds = [(image.shape, box) for image, box in zip(task.images, boxes, strict=True)]
+    if len(set(kinds)) == 1:
+        return _drawn_alike(np.asarray(task.images), boxes[0], task.positions, task)
+    canvas = np.empty(task.shape, np.uint8)
     for kind in dict.fromkeys(kinds):
         chosen = [at for at, found in enumerate(kinds) if found == kind]
-        whole = len(chosen) == len(kinds)
-        images = (
-            task.images
-            if whole and isinstance(task.images, np.ndarray)
-            else np.stack([task.images[at] for at in chosen])
-        )
-        width, height = kind[1]
-        positions = task.positions[chosen]
-        if task.filter == "smooth":
-            canvas[chosen] = smoothed_levels(images, width, positions, task.shape[1])
-        else:
-            resized = resize(images, height, width, task.filter)
-            canvas[chosen] = on_canvases(resized, positions, task.shape[1], task.background)
+        images = np.stack([task.images[at] for at in chosen])
+        canvas[chosen] = _drawn_alike(images, kind[1], task.positions[chosen], task)
     return canvas
+
+
+def _drawn_alike(
+    images: NDArray[np.uint8], box: tuple[int, int], positions: NDArray[np.int32], task: _Task
+) -> NDArray[np.uint8]:
+    width, height = box
+    if task.filter == "smooth":
+        return smoothed_levels(images, width, positions, task.shape[1])
+    return on_canvases(resize(images, height, width, task.filter), positions, task.shape[1], task.background)
 
 
 def noise(counts: Mapping[str, int], side: int = 28) -> LabelledImages:
