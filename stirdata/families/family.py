@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stirdata.errors import ParameterError
-from stirdata.storage.saving import Description, StorageLayout
+from stirdata.storage.forms import Description, StorageLayout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

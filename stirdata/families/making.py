@@ -15,8 +15,8 @@ from stirdata.families.family import Family, Identity, Job, Material, Problem, R
 from stirdata.manifest import Manifest
 from stirdata.progress import size_in_words
 from stirdata.storage import image_tree
+from stirdata.storage.forms import MD5_NAME
 from stirdata.storage.image_bytes import BlockedArray
-from stirdata.storage.image_tree import MD5_NAME
 from stirdata.storage.saving import save
 from stirdata.storage.stored import stand_in
 

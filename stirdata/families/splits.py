@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from stirdata.errors import FormatError, MissingFileError
 from stirdata.families.family import Family, Problem
 from stirdata.manifest import manifest_path
-from stirdata.storage.saving import Description
+from stirdata.storage.forms import Description
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ from stirdata.families.making import check_layout, identity_of
 from stirdata.families.recognition import Recognized, recognize
 from stirdata.manifest import Manifest
 from stirdata.operations.standing import Outcome, standing_outcome
-from stirdata.storage.forms import output_form
+from stirdata.storage.forms import Description, output_form
 from stirdata.storage.image_bytes import BlockedArray
-from stirdata.storage.saving import LIBRARIES, Description, save
+from stirdata.storage.saving import LIBRARIES, save
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

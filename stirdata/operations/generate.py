@@ -22,8 +22,8 @@ from stirdata.families.making import make_and_save
 from stirdata.manifest import load, manifest_path
 from stirdata.operations.standing import Outcome, difference, standing_outcome
 from stirdata.operations.verify import Finding, compare_arrays
-from stirdata.storage.forms import output_form
-from stirdata.storage.saving import Description, digest_of
+from stirdata.storage.forms import Description, output_form
+from stirdata.storage.saving import digest_of
 
 _SUFFIXES = {"h5": ".h5", "npz": ".npz"}
 

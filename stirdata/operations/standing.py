@@ -12,7 +12,8 @@ from stirdata.families.family import Identity
 from stirdata.families.recognition import is_dataset_folder
 from stirdata.manifest import Manifest, load, manifest_path
 from stirdata.operations.verify import verify
-from stirdata.storage.saving import Description, finish_file
+from stirdata.storage.forms import Description
+from stirdata.storage.saving import finish_file
 
 _DECISIVE = ("dataset", "recipe", "seed", "parameters", "sources")
 _LONG_LIST = 6

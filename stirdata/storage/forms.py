@@ -1,16 +1,101 @@
-"""What kind of file a path is, told by its first bytes: the one answer that every reader goes by."""
+"""The forms in which datasets are stored: what families say of theirs, and which one a path is.
+
+What a path is shows in its first bytes: that is the one answer that every reader goes by.
+"""
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from stirdata.errors import FormatError, MissingFileError, ParameterError
 
+MD5_NAME = "md5_of_png_files"
+"""The checksum in manifests of trees: the MD5 as the authors of MNIST-scale publish it."""
 _BEGINNINGS = {b"PK\3\4": "npz", b"PK\5\6": "npz", b"\x89HDF": "h5", b"\x93NUM": "npy"}
 _NAMES = {"npz": "an npz file", "h5": "an HDF5 file"}
+
+
+@dataclass(frozen=True)
+class TreeLayout:
+    """How a family lays out its trees.
+
+    Attributes:
+        splits: Names of the folders, in the order in which the files are numbered.
+        classes: How many there are; folders below those of the splits are called by their labels.
+        image_shape: (height, width) of grey images, or (height, width, 3).
+        columns: What ``scales.csv`` holds of every image: name of the array, and NumPy's name of its type.
+    """
+
+    splits: tuple[str, ...]
+    classes: int
+    image_shape: tuple[int, ...]
+    columns: Mapping[str, str]
+
+    @property
+    def header(self) -> list[str]:
+        """Names of the columns of ``scales.csv``: ``scales`` is the column ``scale``."""
+        return ["path", "label", *(column_of(name) for name in self.columns)]
+
+    @property
+    def colours(self) -> str:
+        """What people call the kind of images."""
+        return "grey" if self.mode == "L" else "colour"
+
+    @property
+    def mode(self) -> str:
+        """Pillow's name of the kind of images."""
+        return "L" if len(self.image_shape) == 2 else "RGB"
+
+
+def column_of(name: str) -> str:
+    """Return the name of the column that holds an array."""
+    return name.removesuffix("s")
+
+
+@dataclass(frozen=True)
+class StorageLayout:
+    """What a family says of how its arrays are stored.
+
+    Attributes:
+        names: All arrays, in the order of manifests and files.
+        forms: Of ``h5``, ``npz``, ``npy`` (a folder of .npy files) and ``png`` (a tree); the first is the
+            default.
+        streamed: The large arrays, if they go to the file while they are computed or read; npz files are then
+            deflated in portions. If there are none, everything is in memory and npz files are not compressed.
+        tree: How trees are laid out, if there are any.
+    """
+
+    names: tuple[str, ...]
+    forms: tuple[str, ...]
+    streamed: tuple[str, ...] = ()
+    tree: TreeLayout | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a dataset is, apart from its arrays; known before it is made.
+
+    Attributes:
+        recipe: Name and version of the recipe.
+        seed: Of the realization.
+        parameters: Of the recipe, other than the seed.
+        sources: Name, hashes, license and citation of the raw material.
+        license: Of the images.
+        citation: What to cite.
+        dataset: The kind of dataset.
+    """
+
+    recipe: Mapping[str, Any]
+    seed: int
+    parameters: Mapping[str, Any]
+    sources: list[dict[str, Any]]
+    license: str
+    citation: list[str]
+    dataset: str
 
 
 def form_of(path: Path, folder: str = "npy") -> str:
@@ -99,6 +184,8 @@ def _advice(form: str | None) -> str:
 
 def missing(path: Path, hint: str = "") -> MissingFileError:
     """Return the error for a file that is not there; names that are nearly alike are proposed."""
+    import difflib
+
     beside = [found.name for found in path.parent.iterdir()] if path.parent.is_dir() else []
     close = difflib.get_close_matches(path.name, [name for name in beside if not name.startswith(".")])
     return MissingFileError(

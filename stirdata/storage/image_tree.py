@@ -19,52 +19,15 @@ from stirdata.digest import md5_of_png_tree, sha256_of_bytes
 from stirdata.errors import FormatError, MissingFileError
 from stirdata.executors import Workers, map_ordered
 from stirdata.manifest import FileEntry, is_leftover
+from stirdata.storage.forms import TreeLayout, column_of
 from stirdata.storage.image_bytes import Block, Filling
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MD5_NAME = "md5_of_png_files"
-"""The checksum in manifests of trees: the MD5 as the authors of MNIST-scale publish it."""
 SCALES_NAME = "scales.csv"
 _BATCH = 500
-
-
-@dataclass(frozen=True)
-class TreeLayout:
-    """How a family lays out its trees.
-
-    Attributes:
-        splits: Names of the folders, in the order in which the files are numbered.
-        classes: How many there are; folders below those of the splits are called by their labels.
-        image_shape: (height, width) of grey images, or (height, width, 3).
-        columns: What ``scales.csv`` holds of every image: name of the array, and NumPy's name of its type.
-    """
-
-    splits: tuple[str, ...]
-    classes: int
-    image_shape: tuple[int, ...]
-    columns: Mapping[str, str]
-
-    @property
-    def header(self) -> list[str]:
-        """Names of the columns of ``scales.csv``: ``scales`` is the column ``scale``."""
-        return ["path", "label", *(_column(name) for name in self.columns)]
-
-    @property
-    def colours(self) -> str:
-        """What people call the kind of images."""
-        return "grey" if self.mode == "L" else "colour"
-
-    @property
-    def mode(self) -> str:
-        """Pillow's name of the kind of images."""
-        return "L" if len(self.image_shape) == 2 else "RGB"
-
-
-def _column(name: str) -> str:
-    return name.removesuffix("s")
 
 
 class TreeDigest(NamedTuple):
@@ -388,7 +351,7 @@ def _read_scales(folder: Path, layout: TreeLayout) -> dict[str, tuple[float, ...
         return None
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            numbers = {_column(name): _number(kind) for name, kind in layout.columns.items()}
+            numbers = {column_of(name): _number(kind) for name, kind in layout.columns.items()}
             return {
                 row["path"]: tuple(number(row[column]) for column, number in numbers.items())
                 for row in csv.DictReader(file)
@@ -416,6 +379,6 @@ def _columns_of(
         try:
             found[f"{split}/{column}"] = np.array([rows[name][place] for name in names], kind)
         except OverflowError as error:
-            what = f"scales.csv has a {_column(column).replace('_', ' ')} beyond every image"
+            what = f"scales.csv has a {column_of(column).replace('_', ' ')} beyond every image"
             raise FormatError(what, where=path, got=error) from error
     return found

@@ -6,7 +6,6 @@ import hashlib
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,61 +23,20 @@ from stirdata.manifest import (
     load,
     manifest_path,
 )
-from stirdata.storage.image_tree import MD5_NAME, TreeDigest, TreeLayout
+from stirdata.storage.forms import MD5_NAME, Description, StorageLayout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stirdata.executors import Workers
     from stirdata.storage.image_bytes import BlockedArray
+    from stirdata.storage.image_tree import TreeDigest
 
 Accept = Callable[[Manifest], None]
 Advance = Callable[[int], None]
 
 LIBRARIES = {"h5": ("numpy", "h5py"), "npz": ("numpy",), "npy": ("numpy",), "png": ("numpy", "pillow")}
 """What writes each form, whose versions the manifest notes."""
-
-
-@dataclass(frozen=True)
-class StorageLayout:
-    """What a family says of how its arrays are stored.
-
-    Attributes:
-        names: All arrays, in the order of manifests and files.
-        forms: Of ``h5``, ``npz``, ``npy`` (a folder of .npy files) and ``png`` (a tree); the first is the
-            default.
-        streamed: The large arrays, if they go to the file while they are computed or read; npz files are then
-            deflated in portions. If there are none, everything is in memory and npz files are not compressed.
-        tree: How trees are laid out, if there are any.
-    """
-
-    names: tuple[str, ...]
-    forms: tuple[str, ...]
-    streamed: tuple[str, ...] = ()
-    tree: TreeLayout | None = None
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a dataset is, apart from its arrays; known before it is made.
-
-    Attributes:
-        recipe: Name and version of the recipe.
-        seed: Of the realization.
-        parameters: Of the recipe, other than the seed.
-        sources: Name, hashes, license and citation of the raw material.
-        license: Of the images.
-        citation: What to cite.
-        dataset: The kind of dataset.
-    """
-
-    recipe: Mapping[str, Any]
-    seed: int
-    parameters: Mapping[str, Any]
-    sources: list[dict[str, Any]]
-    license: str
-    citation: list[str]
-    dataset: str
 
 
 def manifest_for(

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stirdata.errors import FormatError
 from stirdata.executors import threads
-from stirdata.storage.forms import form_of
+from stirdata.storage.forms import TreeLayout, form_of
 from stirdata.storage.image_bytes import Block, FilePart, ImageBytes, PlainBytes, ahead
-from stirdata.storage.image_tree import TreeLayout
 
 if TYPE_CHECKING:
     import numpy as np

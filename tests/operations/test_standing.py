@@ -8,7 +8,7 @@ import pytest
 
 from stirdata.manifest import Manifest
 from stirdata.operations.standing import difference
-from stirdata.storage.saving import Description
+from stirdata.storage.forms import Description
 
 WANTED: dict[str, Any] = {
     "dataset": "a",

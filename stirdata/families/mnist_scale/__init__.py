@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import ParameterError
-from stirdata.executors import Workers, map_ordered
 from stirdata.families.family import (
     Advance,
     Digests,
@@ -31,12 +30,12 @@ from stirdata.families.family import (
 from stirdata.families.splits import Kind, SplitFamily
 from stirdata.manifest import pinned
 from stirdata.sources.idx import CLASS_NAMES
-from stirdata.storage.image_tree import MD5_NAME, TreeLayout
-from stirdata.storage.saving import Description, StorageLayout
+from stirdata.storage.forms import MD5_NAME, Description, StorageLayout, TreeLayout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stirdata.executors import Workers
     from stirdata.families.mnist_scale.loader import MNISTScale
     from stirdata.sources.idx import DigitImages
     from stirdata.sources.labelled import LabelledImages
@@ -187,6 +186,8 @@ def plan(parameters: Parameters, material: Material) -> Job:
 
     def make(workers: Workers, advance: Advance) -> Made:
         if workers.dask is not None:
+            from stirdata.executors import map_ordered
+
             (arrays,) = map_ordered(workers.processes(), _from_source, [parameters])
             advance(IMAGES)
             return Made(arrays)

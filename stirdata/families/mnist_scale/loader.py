@@ -27,8 +27,8 @@ from stirdata.loading.selection import MemoryBytes, StoredImages
 from stirdata.loading.tensors import doubled
 from stirdata.manifest import FILE_SUFFIX, manifest_path
 from stirdata.manifest import load as load_manifest
+from stirdata.storage.forms import Description
 from stirdata.storage.image_tree import looks_like_tree
-from stirdata.storage.saving import Description
 from stirdata.storage.stored import Stored
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from stirdata.families.family import Digests, Identity, Job, Material, Recipe, R
 from stirdata.families.scaled.benchmarks import LARGE_SCALE, RECIPES, job_of, large_scale
 from stirdata.families.splits import Kind, SplitFamily
 from stirdata.manifest import pinned
-from stirdata.storage.saving import Description, StorageLayout
+from stirdata.storage.forms import Description, StorageLayout
 
 if TYPE_CHECKING:
     from stirdata.families.scaled.loader import ScaledDataset

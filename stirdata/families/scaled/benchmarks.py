@@ -18,7 +18,7 @@ from stirdata.families.family import Advance, Job, Made, Material, Recipe, check
 from stirdata.manifest import pinned
 from stirdata.sources import LABELLED
 from stirdata.sources.idx import CLASS_NAMES
-from stirdata.storage.saving import Description
+from stirdata.storage.forms import Description
 
 if TYPE_CHECKING:
     from stirdata.executors import Workers

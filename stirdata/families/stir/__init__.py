@@ -29,7 +29,7 @@ from stirdata.families.family import (
     option,
 )
 from stirdata.families.stir.axes import CANVAS, CITATION, KEYS, LARGEST_SEED, SCALES, SEED, check_seed
-from stirdata.storage.saving import Description, StorageLayout
+from stirdata.storage.forms import Description, StorageLayout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

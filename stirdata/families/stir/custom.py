@@ -43,7 +43,7 @@ from stirdata.imaging.fitting import (
 )
 from stirdata.sources import class_folders
 from stirdata.sources.class_folders import PictureFile, decode, read
-from stirdata.storage.saving import Description
+from stirdata.storage.forms import Description
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stirdata.storage.saving import Description
+    from stirdata.storage.forms import Description
     from stirdata.storage.stored import Stored
     from stirdata.transfer.fetch import Fetched
     from stirdata.transfer.published import PublishedFiles
@@ -87,7 +87,7 @@ def _images(stored: Stored) -> ArrayEntry:
 
 
 def _description(name: str, facts: Mapping[str, Any], source: dict[str, Any]) -> Description:
-    from stirdata.storage.saving import Description
+    from stirdata.storage.forms import Description
 
     return Description(
         dataset=f"stir-{name}" if name else "stir",
