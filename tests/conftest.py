@@ -33,8 +33,8 @@ collect_ignore_glob = ["*conftest.py"]  # as doctests: several modules cannot ha
 
 CHECKOUT = Path(__file__).parents[1]
 # The same examples in every run; ``--hypothesis-profile explore`` draws others each time.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("explore")
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
 settings.load_profile("same")
 pytest.register_assert_rewrite("fetching")  # which the doctests of the folder import first
 

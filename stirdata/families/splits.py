@@ -48,13 +48,11 @@ class SplitFamily(Family):
     Attributes:
         splits: Their names, in the order of the files.
         kinds: The arrays of every split by name; ``images`` and ``labels`` are among them.
-        optional: Those that a dataset may be without.
         classes: Names of the classes, in the order of the labels; none if every file says its own.
         numbers: What text in a file's metadata is a number, and of which type.
     """
 
     splits: ClassVar[tuple[str, ...]]
-    optional: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar[Mapping[str, Kind]]
     classes: ClassVar[tuple[str, ...]]
     numbers: ClassVar[Mapping[str, Callable[[str], Any]]] = {"seed": int}
@@ -63,17 +61,10 @@ class SplitFamily(Family):
         """Return every breach of the layout; PNG trees may lack what only ``scales.csv`` says."""
         tree = self.layout.tree
         spared = set(tree.columns) if tree is not None and form == "png" else set()
-        absent = [
-            split
-            for split in self.optional
-            if not any(name.startswith(f"{split}/") for name in self.layout.names if name in arrays)
-        ]
         found = [
             Problem(name, "an array of this name", "none")
-            for name in self.layout.names
-            if name not in arrays
-            and name.rpartition("/")[2] not in spared
-            and name.partition("/")[0] not in absent
+            for name in self.layout.names_beside(arrays)
+            if name not in arrays and name.rpartition("/")[2] not in spared
         ]
         present = {name: arrays[name] for name in self.layout.names if name in arrays}
         found += [problem for name, array in present.items() for problem in self._malformed(name, array)]

@@ -53,7 +53,7 @@ def resize(images: Any, height: int, width: int, filter_: str = "bicubic") -> An
 
     Example:
         >>> resize(np.array([[[0, 200]]], dtype=np.uint8), 1, 4)
-        array([[[  0,  35, 165, 214]]], dtype=uint8)
+        array([[[  0,  41, 159, 218]]], dtype=uint8)
     """
     xp = array_namespace(images)
     if filter_ not in FILTERS or min(height, width) < 1 or images.ndim not in (3, 4):

@@ -98,7 +98,7 @@ def _arrays(
 ) -> dict[str, NDArray[Any] | BlockedArray]:
     """Return the arrays of a dataset; those of images are read while they are written, if possible."""
     family, stored = found.family, found.stored
-    names = [name for name in family.layout.names if name in stored.headers]
+    names = family.layout.names_beside(stored.headers)
     whole = "png" in (form, stored.form)
     executor = workers.processes() if stored.form == "png" else None
     read = stored.read([name for name in names if whole or name not in family.images], executor, advance)

@@ -6,7 +6,7 @@ What a path is shows in its first bytes: that is the one answer that every reade
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,20 @@ class StorageLayout:
         streamed: The large arrays, if they go to the file while they are computed or read; npz files are then
             deflated in portions. If there are none, everything is in memory and npz files are not compressed.
         tree: How trees are laid out, if there are any.
+        optional: Groups, such as ``val``, that a dataset may be without.
     """
 
     names: tuple[str, ...]
     forms: tuple[str, ...]
     streamed: tuple[str, ...] = ()
     tree: TreeLayout | None = None
+    optional: tuple[str, ...] = ()
+
+    def names_beside(self, present: Iterable[str]) -> list[str]:
+        """Return the arrays that a dataset has to have that has some: all but those of absent groups."""
+        groups = {name.partition("/")[0] for name in present}
+        absent = [group for group in self.optional if group not in groups]
+        return [name for name in self.names if name.partition("/")[0] not in absent]
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def test_unknown_name(stirdata, filled, content_of):
     before = content_of(filled)
     ran = stirdata("cache", "clean", "mine", "--yes")
     assert (ran.code, ran.out) == (2, "")
-    assert "expected: stir, mnist, fontawesome, synthetic" in ran.err
+    assert "expected: stir, mnist, fashion-mnist, cifar10, stl10, fontawesome, synthetic" in ran.err
     assert content_of(filled) == before
 
 

@@ -42,6 +42,7 @@ class ScaledFamily(SplitFamily):
         names=tuple(f"{split}/{kind}" for split in SPLITS for kind in KINDS),
         forms=("h5", "npz", "npy"),
         streamed=IMAGES,
+        optional=("train", "val"),
     )
     images = IMAGES
     specific = ("test/images", "test/labels", "test/factors")
@@ -50,7 +51,6 @@ class ScaledFamily(SplitFamily):
     license = "that of the images"
     citation = ()
     splits = SPLITS
-    optional = ("train", "val")
     kinds = KINDS
     classes = ()
     recipes = RECIPES
