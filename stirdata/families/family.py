@@ -291,7 +291,13 @@ class Family(ABC):
 
     @abstractmethod
     def output_name(self, recipe: Recipe, parameters: Any, form: str) -> Path:
-        """Return where a dataset goes by default, below the folder of outputs."""
+        """Return where a dataset goes by default, below the folder of outputs.
+
+        Args:
+            recipe: Which dataset.
+            parameters: Of it; None if it was only named, and cannot be made without being told more.
+            form: In which it is stored.
+        """
 
     @abstractmethod
     def problems(self, arrays: Mapping[str, NDArray[Any]], dataset: str, form: str) -> list[Problem]:

@@ -92,7 +92,12 @@ def load(path_or_name: str | os.PathLike[str], *, download: bool = False, **sele
 
 def _load_named(name: str, selection: dict[str, Any], *, download: bool) -> ImageDataset:
     family, recipe = recipe_named(name)
-    parameters = recipe.parameters_of(selection) if selection or family.folder_is_root else None
+    try:
+        parameters = recipe.parameters_of(selection)
+    except ParameterError:
+        if selection:
+            raise
+        parameters = None  # it cannot be made by its name alone; where it would be, nobody can say better
     for form in family.layout.forms:
         path = family.output_name(recipe, parameters, form)
         if path.exists():

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 from server import Reply, Server, page
+from standins import fake_cifar, fake_stl, md5
 from zenodo_site import NUMBER, npz_of, paths, publish, sha256
 
 from stirdata.cache import cache_folder
@@ -300,3 +301,36 @@ def test_wrong_usage(stirdata, arguments, message):
     ran = stirdata("fetch", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
+
+
+@pytest.mark.parametrize(("name", "fake"), [("cifar10", fake_cifar), ("stl10", fake_stl)])
+def test_archives_go_where_the_generators_look(stirdata, tmp_path, monkeypatch, name, fake):
+    path = next(fake(tmp_path, monkeypatch).iterdir())
+    facts = {**pinned(name)["archive"], "md5": md5(path.read_bytes()), "size": path.stat().st_size}
+    monkeypatch.setitem(pinned(name), "archive", facts)
+    with Server() as server:
+        monkeypatch.setitem(pinned(name), "mirrors", [server.url("/")])
+        server.add(f"/{path.name}", Reply(path.read_bytes()))
+        out = tmp_path / "made.h5"
+        made = stirdata("generate", f"rescaled-{name}", "--out", out)  # which downloads it
+        assert made.code == 0, made.err
+        ran = stirdata("fetch", name)
+        assert (ran.code, ran.lines) == (0, [str(cache_folder() / name / path.name)])
+        assert "already there, verified" in ran.err
+        assert len(server.requests) == 1
+    assert stirdata("generate", f"rescaled-{name}", "--out", out).code == 0
+    cached = cache_folder() / name / path.name
+    cached.write_bytes(cached.read_bytes()[:-100])
+    again = stirdata("generate", f"rescaled-{name}", "--out", tmp_path / "again.h5")
+    if (
+        name == "cifar10"
+    ):  # of STL-10 single files are proven, and what is behind the last of them is not read
+        assert again.code == 2
+        assert "delete this file; it is downloaded again when it is needed" in again.err
+    wrong = Reply(b"another archive")
+    with Server() as server:
+        monkeypatch.setitem(pinned(name), "mirrors", [server.url("/")])
+        server.add(f"/{path.name}", wrong, wrong)
+        ran = stirdata("fetch", name, "--dest", tmp_path / "dest")
+    assert (ran.code, ran.out) == (3, "")
+    assert not list((tmp_path / "dest").glob("*.gz"))

@@ -75,6 +75,8 @@ class ScaledFamily(SplitFamily):
             >>> FAMILY.output_name(RECIPES[0], RECIPES[0].parameters_of({"train_factor": 2}), "h5").as_posix()
             'mnist-large-scale_train_2.h5'
         """
+        if parameters is None:
+            return Path(recipe.name + ("" if form == "npy" else f".{form}"))
         given = [recipe.name]
         if recipe.name == LARGE_SCALE and parameters.train_factor != "1":
             given.append(f"train_{parameters.train_factor}")
