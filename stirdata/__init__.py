@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from stirdata.families.stir import scenarios as scenarios
     from stirdata.families.stir.loader import STIRDataset as STIRDataset
     from stirdata.loading.augment import ScaleAugment as ScaleAugment
-    from stirdata.loading.augment import ShiftAugment as ShiftAugment
     from stirdata.loading.batches import Batches as Batches
+    from stirdata.loading.shifting import ShiftAugment as ShiftAugment
     from stirdata.operations.generate import generate as generate
 
 __version__ = "0.1.0"
@@ -26,7 +26,7 @@ _HOME_OF_NAME = {
     "MNISTScale": "stirdata.families.mnist_scale.loader",
     "STIRDataset": "stirdata.families.stir.loader",
     "ScaleAugment": "stirdata.loading.augment",
-    "ShiftAugment": "stirdata.loading.augment",
+    "ShiftAugment": "stirdata.loading.shifting",
     "StirdataError": "stirdata.errors",
     "generate": "stirdata.operations.generate",
     "load": "stirdata.families.recognition",

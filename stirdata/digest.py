@@ -21,6 +21,11 @@ def sha256_of_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def md5_of_bytes(data: bytes) -> str:
+    """Return the MD5 of bytes, which is what older datasets are published with."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
 def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hexadecimal digits, reading 1 MiB at a time."""
     digest = hashlib.sha256()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from stirdata.errors import FormatError, MissingFileError
 from stirdata.families.family import Family, Problem
 from stirdata.manifest import manifest_path
+from stirdata.sources.idx import CLASS_NAMES
 from stirdata.storage.forms import Description
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from stirdata.sources.labelled import LabelledImages
     from stirdata.storage.stored import Stored
 
 
@@ -92,6 +94,7 @@ class SplitFamily(Family):
 
     def attributes(self, description: Description) -> dict[str, Any]:
         """Return what a file says of itself: title, dataset, recipe, seed, parameters, source and terms."""
+        named = description.sources[0].get("classes")
         return {
             "title": self.title,
             "dataset": description.dataset,
@@ -101,6 +104,7 @@ class SplitFamily(Family):
             "source": ", ".join(source["name"] for source in description.sources),
             "license": description.license,
             "citation": "\n".join(description.citation),
+            **({"classes": "\n".join(named)} if named else {}),
         }
 
     def metadata(self, stored: Stored) -> dict[str, Any]:
@@ -128,6 +132,34 @@ class SplitFamily(Family):
             expected=manifest_path(stored.path),
             hint=f"stirdata verify --as {self.asks[0]} says which it is; generate that in the wanted format",
         )
+
+
+def description_of(
+    dataset: str,
+    source: LabelledImages,
+    *,
+    version: int,
+    seed: int,
+    parameters: Mapping[str, Any],
+    citation: Sequence[str],
+) -> Description:
+    """Describe a dataset that is made of one source of labelled images by the recipe of its name."""
+    about = source.about
+    return Description(
+        dataset=dataset,
+        recipe={"name": dataset, "version": version},
+        seed=seed,
+        parameters=parameters,
+        sources=[about],
+        license=about["license"],
+        citation=[text for text in (*citation, about["citation"]) if text != "none"],
+    )
+
+
+def named_classes(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the classes as a file says them; the digits if it does not."""
+    named = metadata.get("classes")
+    return tuple(str(named).split("\n")) if named else CLASS_NAMES
 
 
 def open_splits(family: SplitFamily, path: Path) -> Stored:
@@ -175,5 +207,7 @@ def _stand_ins(stored: Stored) -> dict[str, NDArray[Any]]:
 
 
 def _flat(value: Any) -> Any:
-    """Return a parameter as one value, a list as text."""
+    """Return a parameter as one value, a list or none as text."""
+    if value is None:
+        return "none"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value

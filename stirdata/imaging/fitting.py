@@ -9,6 +9,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from stirdata.errors import MissingLibraryError, SourceError
 
@@ -152,8 +153,19 @@ def _continued(at: NDArray[np.int64], length: int, background: str) -> NDArray[n
     """Return which line of a picture is seen at a distance from its first one."""
     if background == "edge":
         return np.clip(at, 0, length - 1)
+    reflected: NDArray[np.int64] = mirrored(at, length)
+    return reflected
+
+
+def mirrored(at: Any, length: int) -> Any:
+    """Return which line is seen at a place where lines go on reflected, the first and last one repeated.
+
+    Args:
+        at: Whole numbers: a NumPy array or a torch tensor on any device.
+        length: Number of lines.
+    """
     within = at % (2 * length)
-    return np.where(within < length, within, 2 * length - 1 - within)
+    return array_namespace(within).minimum(within, 2 * length - 1 - within)
 
 
 def _runs(lines: NDArray[np.int64]) -> list[tuple[slice, slice]]:

@@ -1,4 +1,4 @@
-"""Random rescaling and shifting of image batches where they lie, the same on every device."""
+"""Random rescaling of image batches where they lie, with the bits of the published augmentation."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class ScaleAugment:
             ParameterError: ``indices`` are not int64 or not of one axis, or the epoch is negative.
         """
         xp = array_namespace(indices)
-        _check_indices(xp, indices)
+        check_indices(xp, indices)
         _check_has_float64(device(indices))
         key = stream_key("scale-augment", self.seed, checked_integer("epoch", epoch, 0))
         uniform = xp.astype(random_words(key, indices), xp.float64) * 2.0**-53
@@ -128,7 +128,7 @@ class ScaleAugment:
         if hasattr(images, "getbands"):
             return self._of_pillow_image(images, indices, epoch)
         xp = array_namespace(images, indices)
-        _check_images(xp, images, indices, square=True)
+        check_images(xp, images, indices, square=True)
         if is_torch_array(images) and images.device.type == "cpu":
             import torch
 
@@ -141,7 +141,6 @@ class ScaleAugment:
 
     def _of_pillow_image(self, image: Any, index: int | None, epoch: int) -> Any:
         import numpy as np
-        from PIL import Image
 
         if image.mode not in ("L", "RGB") or image.width != image.height:
             raise ParameterError(
@@ -150,11 +149,9 @@ class ScaleAugment:
                 expected="mode L or RGB, as wide as high",
                 got=f"mode {image.mode}, {image.width} x {image.height}",
             )
-        pixels = np.asarray(image)
-        planes = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
+        planes = planes_of(image)
         factors = np.full(len(planes), self._factor_of(index, epoch))
-        rescaled = _rescaled(np.ascontiguousarray(planes), factors, on_cpu=True)
-        return Image.fromarray(rescaled[0] if pixels.ndim == 2 else np.moveaxis(rescaled, 0, -1).copy())
+        return picture_of(_rescaled(planes, factors, on_cpu=True))
 
     def _factor_of(self, index: int | None, epoch: int) -> float:
         """Return the factor of an image; without an index one of torch's random numbers makes it."""
@@ -166,6 +163,21 @@ class ScaleAugment:
         import torch
 
         return float(torch.rand((), dtype=torch.float64)) * (self.high - self.low) + self.low
+
+
+def planes_of(image: Any) -> Any:
+    """Return the channels of a Pillow image of mode L or RGB: uint8 (channels, height, width)."""
+    import numpy as np
+
+    pixels = np.asarray(image)
+    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0))
+
+
+def picture_of(planes: Any) -> Any:
+    """Return the Pillow image of uint8 channels, one or three."""
+    from PIL import Image
+
+    return Image.fromarray(planes[0] if len(planes) == 1 else planes.transpose(1, 2, 0).copy())
 
 
 def _rescaled(planes: Any, scales: Any, *, on_cpu: bool) -> Any:
@@ -195,13 +207,15 @@ def _check_has_float64(place: Any) -> None:
         )
 
 
-def _check_indices(xp: Any, indices: Any) -> None:
+def check_indices(xp: Any, indices: Any) -> None:
+    """Raise ParameterError unless these are indices of images: int64 (N,)."""
     if indices.ndim != 1 or indices.dtype != xp.int64:
         got = f"{indices.dtype} {tuple(indices.shape)}"
         raise ParameterError("these are no indices", where="indices", expected="int64 (N,)", got=got)
 
 
-def _check_images(xp: Any, images: Any, indices: Any, *, square: bool = False) -> None:
+def check_images(xp: Any, images: Any, indices: Any, *, square: bool = False) -> None:
+    """Raise ParameterError unless these are uint8 (N, channels, height, width), and have as many indices."""
     shape = tuple(images.shape)
     if images.dtype != xp.uint8 or len(shape) != 4 or (square and shape[2] != shape[3]):
         raise ParameterError(
@@ -217,134 +231,6 @@ def _check_images(xp: Any, images: Any, indices: Any, *, square: bool = False) -
             expected=f"({shape[0]},) on {device(images)}",
             got=f"{tuple(indices.shape)} on {device(indices)}",
         )
-
-
-BEYOND = ("zeros", "circular", "mirror")
-"""What a shifted image shows beyond its edges: 0, its other side, or itself, the edge pixels repeated."""
-
-
-@dataclass(frozen=True)
-class ShiftAugment:
-    """Every image shifted by whole pixels, by another amount each epoch.
-
-    The shift of an image depends on seed, epoch and the image's index only: not on the batch it is in, the
-    order, the rank or the device.
-
-    Args:
-        max_shift: Most pixels in each of the four directions, 0 or more.
-        seed: Of the shifts, 0 or more.
-        beyond: What is shown beyond an image's edges: ``zeros``, ``circular`` or ``mirror``.
-
-    Raises:
-        ParameterError: An argument is out of range.
-
-    Example:
-        >>> import numpy as np
-        >>> shift = ShiftAugment(4, seed=0)
-        >>> shift(np.zeros((2, 3, 32, 32), dtype=np.uint8), np.array([0, 7]), epoch=3).shape
-        (2, 3, 32, 32)
-    """
-
-    max_shift: int
-    seed: int = 0
-    beyond: str = "zeros"
-
-    def __post_init__(self) -> None:
-        for name in ("max_shift", "seed"):
-            object.__setattr__(self, name, checked_integer(name, getattr(self, name), 0))
-        if self.beyond not in BEYOND:
-            raise ParameterError(
-                "unknown kind of edge", where="beyond", expected=", ".join(BEYOND), got=repr(self.beyond)
-            )
-
-    def shifts(self, indices: Any, epoch: int) -> Any:
-        """Return the shift of every image in an epoch.
-
-        Args:
-            indices: int64, shape (N,), 0 or more: a NumPy array or a torch tensor on any device.
-            epoch: 0 or more.
-
-        Returns:
-            int64, shape (N, 2): pixels down and right, ``-max_shift`` to ``max_shift`` with equal
-            probability, of the library and on the device of ``indices``.
-
-        Raises:
-            ParameterError: ``indices`` are not int64 or not of one axis, or the epoch is negative.
-        """
-        xp = array_namespace(indices)
-        _check_indices(xp, indices)
-        key = stream_key("shift-augment", self.seed, checked_integer("epoch", epoch, 0))
-        counters = xp.stack([2 * indices, 2 * indices + 1], axis=1)
-        words = random_words(key, counters) >> 21  # 32 bits are plenty
-        return ((words * (2 * self.max_shift + 1)) >> 32) - self.max_shift
-
-    def __call__(self, images: Any, indices: Any = None, epoch: int = 0) -> Any:
-        """Return the images, each shifted; all channels of an image alike.
-
-        A single Pillow image is taken as well, so that this can be the ``transform`` of a view; see
-        :meth:`ScaleAugment.__call__`.
-
-        Args:
-            images: uint8, shape (N, channels, height, width): a NumPy array or a torch tensor on any device.
-                Or a Pillow image of mode L or RGB.
-            indices: Which image of the data set each one is: int64, shape (N,), of the same library and on
-                the same device. Of a Pillow image an integer, or None.
-            epoch: 0 or more.
-
-        Returns:
-            uint8, of the shape, of the library and on the device of ``images``; or a Pillow image.
-
-        Raises:
-            ParameterError: Shapes, types or devices do not fit.
-        """
-        if hasattr(images, "getbands"):
-            return self._of_pillow_image(images, indices, epoch)
-        xp = array_namespace(images, indices)
-        _check_images(xp, images, indices)
-        return self._shifted(xp, images, self.shifts(indices, epoch))
-
-    def _shifted(self, xp: Any, images: Any, shifts: Any) -> Any:
-        count, channels, height, width = images.shape
-        place = device(images)
-        across, down = xp.arange(width, device=place)[None], xp.arange(height, device=place)[None]
-        rows, rows_inside = self._sources(xp, down - shifts[:, :1], height)
-        columns, columns_inside = self._sources(xp, across - shifts[:, 1:], width)
-        planes = xp.arange(count * channels, device=place)
-        planes = xp.reshape(planes, (count, channels, 1, 1)) * (height * width)
-        flat = planes + rows[:, None, :, None] * width + columns[:, None, None, :]
-        taken = xp.take(xp.reshape(images, (-1,)), xp.reshape(flat, (-1,)), axis=0)
-        shifted = xp.reshape(taken, (count, channels, height, width))
-        if self.beyond != "zeros":
-            return shifted
-        inside = rows_inside[:, None, :, None] & columns_inside[:, None, None, :]
-        return shifted * xp.astype(inside, xp.uint8)
-
-    def _sources(self, xp: Any, at: Any, length: int) -> tuple[Any, Any]:
-        """Return which line is seen at each position, and whether there is one."""
-        inside = (at >= 0) & (at < length)
-        if self.beyond == "circular":
-            return at % length, inside
-        within = at % (2 * length)
-        mirrored = xp.where(within < length, within, 2 * length - 1 - within)
-        return mirrored, inside
-
-    def _of_pillow_image(self, image: Any, index: int | None, epoch: int) -> Any:
-        import numpy as np
-        from PIL import Image
-
-        if image.mode not in ("L", "RGB"):
-            raise ParameterError(
-                "this is no 8-bit image", where="images", expected="mode L or RGB", got=f"mode {image.mode}"
-            )
-        if index is None:
-            import torch
-
-            index, epoch = int(torch.randint(2**62, ())), 0
-        number = np.array([checked_integer("indices", index, 0)], np.int64)
-        pixels = np.asarray(image)
-        planes = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
-        shifted = self(np.ascontiguousarray(planes)[None], number, epoch)[0]
-        return Image.fromarray(shifted[0] if pixels.ndim == 2 else np.moveaxis(shifted, 0, -1).copy())
 
 
 @dataclass(frozen=True)

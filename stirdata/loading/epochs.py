@@ -139,6 +139,19 @@ def random_words(key: int, counters: Any) -> Any:
     return _shifted(word ^ _shifted(word, 31), 11)
 
 
+def random_below(key: int, counters: Any, limits: Any) -> Any:
+    """Return a pseudo-random whole number of every counter: 0 to its limit, which is not among them.
+
+    32 bits decide, so that the chances of two numbers differ by a part of ``limit / 2**32``.
+
+    Args:
+        key: Of the stream, a signed 64-bit integer.
+        counters: int64, any shape but (), 0 or more: a NumPy array or a torch tensor on any device.
+        limits: One for all, or one for each: 1 to ``2**31``.
+    """
+    return ((random_words(key, counters) >> 21) * limits) >> 32
+
+
 def _shifted(word: Any, bits: int) -> Any:
     """Shift int64 values to the right as if they were unsigned."""
     return (word >> bits) & ((1 << (64 - bits)) - 1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.digest import sha256_of_bytes
-from stirdata.errors import MissingFileError, ParameterError, SourceError
+from stirdata.errors import MissingFileError, SourceError
 from stirdata.manifest import is_leftover
 from stirdata.sources.svg import check_svg
 
@@ -142,10 +143,19 @@ def decode(data: bytes, where: object) -> NDArray[np.uint8]:
     Raises:
         SourceError: It is corrupt, of an unknown format, or larger than :data:`LARGEST_PICTURE`.
     """
+    import numpy as np
+    from PIL import ImageOps
+
+    with _opened(data, where) as image:
+        return np.asarray(_as_rgba(ImageOps.exif_transpose(image)))
+
+
+@contextmanager
+def _opened(data: bytes, where: object) -> Iterator[Image]:
+    """Open an image that is not too large; whatever is wrong with it is told as a SourceError."""
     import warnings
 
-    import numpy as np
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with warnings.catch_warnings():
@@ -153,7 +163,7 @@ def decode(data: bytes, where: object) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 _check_size(image, where)
-                return np.asarray(_as_rgba(ImageOps.exif_transpose(image)))
+                yield image
     except SourceError:
         raise
     except Exception as error:  # decoders raise errors of many kinds on damaged data
@@ -189,7 +199,7 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def labelled(source_dir: Path | None = None) -> LabelledImages:
+def labelled(source_dir: Path) -> LabelledImages:
     """Return the images of a folder ``<split>/<class>/<image>``, or ``<class>/<image>``: all test images.
 
     Every file is read here once, to say what it is; decoded they are when they are asked for. Opacity is
@@ -199,18 +209,13 @@ def labelled(source_dir: Path | None = None) -> LabelledImages:
         source_dir: The folder; splits are ``train``, ``val`` and ``test``, those there are.
 
     Raises:
-        ParameterError: No folder is given.
         MissingFileError: It does not exist, or has no classes.
         SourceError: A picture is an SVG, corrupt, or of an unknown format.
     """
     import numpy as np
 
-    from stirdata.sources.labelled import SUBSETS, LabelledImages, Subset
+    from stirdata.sources.labelled import SUBSETS, LabelledImages, Subset, unproven
 
-    if source_dir is None:
-        raise ParameterError(
-            "the source folder needs a folder", where="source_dir", hint="name one by --source-dir DIR"
-        )
     parts = [name for name in SUBSETS if (source_dir / name).is_dir()]
     found = {name: find(source_dir / name).classes for name in parts} or {"test": find(source_dir).classes}
     classes = sorted({name for subset in found.values() for name in subset})
@@ -233,13 +238,7 @@ def labelled(source_dir: Path | None = None) -> LabelledImages:
         counts={name: len(labels) for name, (labels, _) in subsets.items()},
         shape=(*largest, *(() if grey else (3,))),
         uniform=all((listed == largest).all() for listed in found_sizes.values()),
-        description={
-            "name": "folder",
-            "sha256": hashes,
-            "proven": False,
-            "license": "that of the images",
-            "citation": "none",
-        },
+        description=unproven("folder", hashes),
         read=lambda quiet: {
             name: Subset(labels, found_sizes[name], _Pictures(pictures, grey=grey))
             for name, (labels, pictures) in subsets.items()
@@ -278,23 +277,10 @@ class _Pictures:
 
 def _measure(data: bytes, where: object) -> tuple[tuple[int, int], bool]:
     """Return height and width of an upright image, and whether it is grey; its pixels are not decoded."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            _check_size(image, where)
-            turned = image.getexif().get(_ORIENTATION, 1) in _ON_THE_SIDE
-            size = (image.width, image.height) if turned else (image.height, image.width)
-            return size, image.mode.split(";")[0] in ("1", "L", "LA", "I", "F")
-    except SourceError:
-        raise
-    except Exception as error:  # decoders raise errors of many kinds on damaged data
-        raise SourceError(
-            "the picture is corrupt or of an unknown format",
-            where=where,
-            got=type(error).__name__,
-            hint="save it again as PNG, or take it out of the folder",
-        ) from error
+    with _opened(data, where) as image:
+        turned = image.getexif().get(_ORIENTATION, 1) in _ON_THE_SIDE
+        size = (image.width, image.height) if turned else (image.height, image.width)
+        return size, image.mode.split(";")[0] in ("1", "L", "LA", "I", "F")
 
 
 _LAYOUT = "put the pictures of each class into a folder of its own: DIR/<class>/<picture>"

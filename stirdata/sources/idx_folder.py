@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stirdata.digest import sha256_of_bytes
-from stirdata.errors import MissingFileError, ParameterError, SourceError
+from stirdata.errors import MissingFileError, SourceError
 from stirdata.sources import idx
-from stirdata.sources.labelled import LabelledImages, Subset
+from stirdata.sources.labelled import LabelledImages, Subset, unproven
 from stirdata.sources.mnist import PARTS, check_lengths, find_parts, parse_part
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _LARGEST = 1 << 32
 """Most bytes of a decompressed file: beyond it is a bomb, or nothing for the memory."""
 
 
-def labelled(source_dir: Path | None = None) -> LabelledImages:
+def labelled(source_dir: Path) -> LabelledImages:
     """Return the images of a folder, which are read here: nobody has published what they have to be.
 
     Args:
@@ -28,14 +28,9 @@ def labelled(source_dir: Path | None = None) -> LabelledImages:
             will do.
 
     Raises:
-        ParameterError: No folder is given.
         MissingFileError: There are no such files.
         SourceError: One of them is damaged, or there are not as many labels as images.
     """
-    if source_dir is None:
-        raise ParameterError(
-            "the source idx needs a folder", where="source_dir", hint="name one by --source-dir DIR"
-        )
     paths = find_parts(source_dir, "IDX")
     _check_found(paths, source_dir)
     streams = {part: idx.read_stream(path, _LARGEST) for part, path in paths.items()}
@@ -52,13 +47,7 @@ def labelled(source_dir: Path | None = None) -> LabelledImages:
         classes=tuple(str(number) for number in range(most + 1)),
         counts={name: len(subset) for name, subset in subsets.items()},
         shape=shape,
-        description={
-            "name": "idx",
-            "sha256": {part: sha256_of_bytes(data) for part, data in streams.items()},
-            "proven": False,
-            "license": "that of the images",
-            "citation": "none",
-        },
+        description=unproven("idx", {part: sha256_of_bytes(data) for part, data in streams.items()}),
         read=lambda quiet: subsets,
     )
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import ParameterError
+from stirdata.sources import LABELLED, check_folder, home_of
+from stirdata.sources.idx import CLASS_NAMES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,20 +88,15 @@ class LabelledImages:
         return str(self.description["name"])
 
     @property
+    def about(self) -> dict[str, Any]:
+        """The description, with the names of the classes if they are not the digits."""
+        named = {} if self.classes == CLASS_NAMES else {"classes": list(self.classes)}
+        return {**self.description, **named}
+
+    @property
     def colour(self) -> bool:
         """Whether the images have three channels."""
         return len(self.shape) == 3
-
-
-_MODULES = {
-    "mnist": "mnist",
-    "fashion-mnist": "fashion_mnist",
-    "cifar10": "cifar10",
-    "stl10": "stl10",
-    "synthetic": "synthetic_cache",
-    "idx": "idx_folder",
-    "folder": "class_folders",
-}
 
 
 def open_source(name: str, source_dir: Path | None = None) -> LabelledImages:
@@ -115,12 +111,24 @@ def open_source(name: str, source_dir: Path | None = None) -> LabelledImages:
         MissingFileError: The folder lacks files of the source.
         SourceError: Files in it are damaged, or other ones.
     """
-    if name not in _MODULES:
+    if name not in LABELLED:
         raise ParameterError(
-            "there is no source of this name", where="source", expected=", ".join(_MODULES), got=name
+            "there is no source of this name", where="source", expected=", ".join(LABELLED), got=name
         )
-    source: LabelledImages = import_module(f"stirdata.sources.{_MODULES[name]}").labelled(source_dir)
+    check_folder(name, source_dir)
+    source: LabelledImages = home_of(name).labelled(source_dir)
     return source
+
+
+def unproven(name: str, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """Return the description of images of which nobody has published what they have to be."""
+    return {
+        "name": name,
+        "sha256": hashes,
+        "proven": False,
+        "license": "that of the images",
+        "citation": "none",
+    }
 
 
 def from_arrays(
@@ -162,21 +170,16 @@ def from_arrays(
         raise ParameterError(
             "there are more labels than classes", where="classes", expected=f"{most} names", got=len(names)
         )
+    hashes = {
+        f"{name}/{kind}": sha256_of_array(np.asarray(arrays[name]))
+        for name in subsets
+        for kind, arrays in (("images", images), ("labels", labels))
+    }
     return LabelledImages(
         classes=names,
         counts={name: len(subset) for name, subset in subsets.items()},
         shape=shapes.pop(),
-        description={
-            "name": "arrays",
-            "sha256": {
-                f"{name}/{kind}": sha256_of_array(np.asarray(arrays[name]))
-                for name in subsets
-                for kind, arrays in (("images", images), ("labels", labels))
-            },
-            "proven": False,
-            "license": "that of the images",
-            "citation": "none",
-        },
+        description=unproven("arrays", hashes),
         read=lambda quiet: subsets,
     )
 

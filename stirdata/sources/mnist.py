@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stirdata.cache import HOME_VARIABLE, cache_folder
-from stirdata.digest import sha256_of_bytes
+from stirdata.digest import md5_of_bytes, sha256_of_bytes
 from stirdata.errors import MissingFileError, SourceError, SourceUnavailableError
 from stirdata.executors import threads
 from stirdata.manifest import pinned
@@ -184,7 +183,7 @@ class IdxFiles:
         data = idx.read_stream(path, facts["size_decompressed"])
         if "sha256_decompressed" in facts:
             return _Stream(path, data, {"sha256_decompressed": sha256_of_bytes(data)})
-        return _Stream(path, data, {"md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()})
+        return _Stream(path, data, {"md5": md5_of_bytes(path.read_bytes())})
 
     def _assemble(self, streams: dict[str, _Stream]) -> DigitImages:
         """Parse and check the four streams; say what is wrong in the most telling terms."""
@@ -258,7 +257,10 @@ def check_lengths(images: NDArray[np.uint8], labels: NDArray[np.uint8], path: Pa
         )
 
 
+FASHION_MNIST = IdxFiles("fashion-mnist", "Fashion-MNIST")
+"""Source: H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST", arXiv 1708.07747."""
 MNIST = IdxFiles("mnist", "MNIST")
+"""Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits"."""
 load = MNIST.load
 labelled = MNIST.labelled
 describe = MNIST.describe

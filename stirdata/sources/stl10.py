@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stirdata.digest import md5_of_bytes
 from stirdata.errors import MissingFileError, SourceError
 from stirdata.manifest import pinned
 from stirdata.sources import tar_archives
@@ -82,7 +83,7 @@ def files(names: Sequence[str], source_dir: Path | None = None, *, quiet: bool =
         members = tar_archives.read_members(where, wanted, _HINT)
         found = {name: members[f"{FOLDER}/{name}"] for name in names}
     for name, data in found.items():
-        check_file(name, hashlib.md5(data, usedforsecurity=False).hexdigest(), where)
+        check_file(name, md5_of_bytes(data), where)
     return found
 
 

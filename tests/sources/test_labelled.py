@@ -22,7 +22,7 @@ from standins import (
 
 from stirdata.errors import MissingFileError, ParameterError, SourceError, SourceUnavailableError
 from stirdata.manifest import pinned
-from stirdata.sources import LABELLED, cifar10, fashion_mnist, stl10
+from stirdata.sources import LABELLED, cifar10, mnist, stl10
 from stirdata.sources.labelled import from_arrays, open_source
 
 
@@ -59,10 +59,7 @@ def fashion(fake_mnist, tmp_path, monkeypatch):
 def test_fashion_mnist_is_proven_by_the_md5_of_its_files(fashion, fake_mnist):
     source = open_source("fashion-mnist", fashion)
     assert source.classes[-1] == "Ankle boot"
-    assert (
-        source.description["md5"]["train-images"]
-        == fashion_mnist.FASHION_MNIST.describe()["md5"]["train-images"]
-    )
+    assert source.description["md5"]["train-images"] == mnist.FASHION_MNIST.describe()["md5"]["train-images"]
     assert all_of(source.read(True)["train"]).tolist() == fake_mnist.digits.images.tolist()
     path = fashion / "t10k-labels-idx1-ubyte.gz"
     content = gzip.decompress(path.read_bytes())

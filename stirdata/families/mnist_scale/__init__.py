@@ -27,8 +27,9 @@ from stirdata.families.family import (
     check_options,
     option,
 )
-from stirdata.families.splits import Kind, SplitFamily
+from stirdata.families.splits import Kind, SplitFamily, description_of
 from stirdata.manifest import pinned
+from stirdata.sources import check_folder
 from stirdata.sources.idx import CLASS_NAMES
 from stirdata.storage.forms import MD5_NAME, Description, StorageLayout, TreeLayout
 
@@ -127,17 +128,7 @@ class Parameters:
     def __post_init__(self) -> None:
         check_parameters(self.seed, self.min_scale, self.max_scale)
         check_options(self)
-        if self.source == "synthetic" and self.source_dir is not None:
-            raise ParameterError(
-                "the synthetic source needs no folder",
-                where="source_dir",
-                got=self.source_dir,
-                hint="leave out --source-dir, or use --source mnist",
-            )
-        if self.source == "idx" and self.source_dir is None:
-            raise ParameterError(
-                "the source idx needs a folder", where="source_dir", hint="name it by --source-dir DIR"
-            )
+        check_folder(self.source, self.source_dir)
 
 
 def describe(parameters: Parameters) -> Description:
@@ -165,18 +156,14 @@ def _source(parameters: Parameters) -> LabelledImages:
     return source
 
 
-def _description(parameters: Parameters, labelled: LabelledImages) -> Description:
-    source = dict(labelled.description)
-    if labelled.classes != CLASS_NAMES:
-        source["classes"] = list(labelled.classes)
-    return Description(
-        dataset=RECIPE,
-        recipe={"name": RECIPE, "version": RECIPE_VERSION},
+def _description(parameters: Parameters, source: LabelledImages) -> Description:
+    return description_of(
+        RECIPE,
+        source,
+        version=RECIPE_VERSION,
         seed=int(parameters.seed),
         parameters={"min_scale": float(parameters.min_scale), "max_scale": float(parameters.max_scale)},
-        sources=[source],
-        license=source["license"],
-        citation=[text for text in (CITATION, source["citation"]) if text != "none"],
+        citation=[CITATION],
     )
 
 
@@ -323,7 +310,7 @@ class MNISTScaleFamily(SplitFamily):
         said, source = super().attributes(description), description.sources[0]
         if source["name"] in ("fashion-mnist", "idx"):
             said["title"] = f"{self.title} of {source['name']}"
-        return {**said, "classes": "\n".join(source["classes"])} if "classes" in source else said
+        return said
 
     def identify(self, dataset: str, arrays: Digests, md5: str | None) -> Identity | None:
         """Return the published realization that has these pixels and labels."""

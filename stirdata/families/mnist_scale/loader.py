@@ -20,7 +20,7 @@ from stirdata.families.mnist_scale import (
     SPLITS,
     Parameters,
 )
-from stirdata.families.splits import open_splits, read_checked
+from stirdata.families.splits import named_classes, open_splits, read_checked
 from stirdata.loading.augment import DoubledPixels, as_transform
 from stirdata.loading.dataset import ImageDataset
 from stirdata.loading.selection import MemoryBytes, StoredImages
@@ -111,8 +111,7 @@ class MNISTScale(ImageDataset):
     @cached_property
     def labeldata(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the labels."""
-        named = self.metadata.get("classes")
-        return tuple(str(named).split("\n")) if named else FAMILY.classes
+        return named_classes(self.metadata)
 
     @property
     def metadata(self) -> dict[str, Any]:

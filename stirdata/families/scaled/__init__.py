@@ -7,7 +7,6 @@ one's own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,27 +74,12 @@ class ScaledFamily(SplitFamily):
             >>> FAMILY.output_name(RECIPES[0], RECIPES[0].parameters_of({"train_factor": 2}), "h5").as_posix()
             'mnist-large-scale_train_2.h5'
         """
-        if parameters is None:
-            return Path(recipe.name + ("" if form == "npy" else f".{form}"))
-        given = [recipe.name]
-        if recipe.name == LARGE_SCALE and parameters.train_factor != "1":
-            given.append(f"train_{parameters.train_factor}")
-        if any(entry.name == "source" for entry in fields(recipe.parameters)):
-            given.append(getattr(parameters.source, "name", parameters.source))
-        if getattr(parameters, "translated", False):
-            given.append("translated")
-        if recipe.realizations or getattr(parameters, "place", "") == "random" or "translated" in given:
-            given.append(f"seed_{parameters.seed}")
-        return Path("_".join(given) + ("" if form == "npy" else f".{form}"))
+        given = [] if parameters is None else parameters.told()
+        return Path("_".join([recipe.name, *given]) + ("" if form == "npy" else f".{form}"))
 
     def attributes(self, description: Description) -> dict[str, Any]:
-        """Return what a file says of itself; the title is that of the set, the classes of its source."""
-        said = super().attributes(description)
-        said["title"] = pinned("scaled")[description.dataset]["title"]
-        if said["train_factor"] is None:
-            said["train_factor"] = "none"
-        classes = description.sources[0].get("classes")
-        return {**said, "classes": "\n".join(classes)} if classes else said
+        """Return what a file says of itself; the title is that of the set."""
+        return {**super().attributes(description), "title": pinned("scaled")[description.dataset]["title"]}
 
     def identify(self, dataset: str, arrays: Digests, md5: str | None) -> Identity | None:
         """Return the pinned set that has all of these arrays."""

@@ -6,19 +6,29 @@ compared with: they are handed out on request only, so these are made after the 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stirdata.errors import ParameterError
 from stirdata.families.family import Advance, Job, Made, Material, Recipe, check_options, option
+from stirdata.families.scaled.setting import (
+    BACKGROUNDS,
+    FILTERS,
+    LARGEST_CANVAS,
+    PLACES,
+    Setting,
+    count_of,
+    factors_of,
+    filling,
+    parts,
+    shifts_of,
+    train_factor_of,
+)
+from stirdata.families.splits import description_of
 from stirdata.manifest import pinned
-from stirdata.sources import LABELLED
-from stirdata.sources.idx import CLASS_NAMES
-from stirdata.storage.forms import Description
+from stirdata.sources import LABELLED, check_folder
 
 if TYPE_CHECKING:
     from stirdata.executors import Workers
@@ -26,165 +36,63 @@ if TYPE_CHECKING:
 
 RECIPE_VERSION = 1
 LARGE_SCALE = "mnist-large-scale"
-FILTERS = ("bicubic", "bilinear", "spline", "smooth")
-BACKGROUNDS = ("black", "white", "edge", "mirror")
-PLACES = ("centre", "random", "grid")
 LARGEST_SEED = 2**32 - 1
-LARGEST_CANVAS = 4096
 FACTORS = tuple(2 ** (step / 4) for step in range(-4, 13))
 """Of the test set of MNIST Large Scale: 0.5 to 8 by fourth roots of 2. Source: arXiv 2004.01536."""
 NINE_FACTORS = FACTORS[:9]
 """Of the rescaled sets: 0.5 to 2 in the same steps. Source: arXiv 2409.11140."""
-VALIDATION_OF, VALIDATION = 60_000, 10_000
-"""Of as many training images and none for validation the last ones are for validation, as in MNIST's sets."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a rescaled set is made by; the parameters of every benchmark come down to it.
-
-    Attributes:
-        factors: Of the test images, in the order wanted.
-        train_factor: Of the training and validation images; None leaves them out.
-        canvas: Side of the images in pixels.
-        filter: ``bicubic``, ``bilinear``, ``spline`` (see :mod:`stirdata.imaging.resize`), or ``smooth``: the
-            smoothing chain of MNIST Large Scale, for square grey images on black.
-        background: ``black``, ``white``, ``edge`` or ``mirror``.
-        place: Of test images: ``centre``, ``random``, or ``grid``, which applies every shift to every image.
-        shifts: Of the grid, (dy, dx) in pixels from the centre.
-        uniform: Smallest and largest factor, where every image of all splits has one of its own.
-        seed: Of what is random.
-    """
-
-    factors: tuple[float, ...]
-    train_factor: float | None
-    canvas: int
-    filter: str = "bicubic"
-    background: str = "black"
-    place: str = "centre"
-    shifts: tuple[tuple[int, int], ...] = ()
-    uniform: tuple[float, float] | None = None
-    seed: int = 0
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the parameters for the manifest, which has the seed apart."""
-        found: dict[str, Any] = {
-            "train_factor": self.train_factor,
-            "factors": list(self.factors),
-            "canvas": self.canvas,
-            "filter": self.filter,
-            "background": self.background,
-            "place": self.place,
-        }
-        if self.place == "grid":
-            found["shifts"] = [f"{dy}:{dx}" for dy, dx in self.shifts]
-        if self.uniform is not None:
-            found["uniform"] = list(self.uniform)
-        return found
-
-
-class Part(NamedTuple):
-    """A split of a set: which subset of the source it is made of, and which images of it."""
-
-    split: str
-    subset: str
-    members: range
-
-
-def parts(counts: Mapping[str, int], setting: Setting) -> list[Part]:
-    """Return the splits of a set.
-
-    Args:
-        counts: Images of every subset of the source.
-        setting: Without a training factor, test images are all there are.
-    """
-    found = []
-    if setting.train_factor is not None and counts.get("train"):
-        count, val = counts["train"], counts.get("val")
-        if not val and count == VALIDATION_OF:
-            first = count - VALIDATION
-            found += [Part("train", "train", range(first)), Part("val", "train", range(first, count))]
-        else:
-            found.append(Part("train", "train", range(count)))
-            found += [Part("val", "val", range(val))] if val else []
-    return [*found, *([Part("test", "test", range(counts["test"]))] if counts.get("test") else [])]
-
-
-def count_of(part: Part, setting: Setting) -> int:
-    """Return how many images a split has."""
-    if part.split != "test" or setting.uniform is not None:
-        return len(part.members)
-    return len(part.members) * len(setting.factors) * (len(setting.shifts) if setting.place == "grid" else 1)
-
-
-def grid(canvas: int, height: int, width: int, stride: int) -> tuple[tuple[int, int], ...]:
-    """Return the shifts (dy, dx) from the centre of all places inside a canvas, row by row.
-
-    Example:
-        >>> grid(6, 4, 4, 1)[:4]
-        ((-1, -1), (-1, 0), (-1, 1), (0, -1))
-    """
-    middle_y, middle_x = ((canvas - length) // 2 for length in (height, width))
-    return tuple(
-        (top - middle_y, left - middle_x)
-        for top in range(0, canvas - height + 1, stride)
-        for left in range(0, canvas - width + 1, stride)
-    )
-
-
-def _factors(where: str, value: Any) -> tuple[float, ...]:
-    """Return factors given as numbers, or as text such as ``0.5,1,2``."""
-    listed = value.split(",") if isinstance(value, str) else value
-    try:
-        numbers = tuple(float(each) for each in (listed if isinstance(listed, Iterable) else [listed]))
-    except (TypeError, ValueError):
-        numbers = ()
-    if not numbers or not all(math.isfinite(number) and number > 0 for number in numbers):
-        raise ParameterError(
-            "factors are numbers above 0", where=where, expected="such as 0.5,1,2", got=repr(value)
-        )
-    if len(set(numbers)) < len(numbers):
-        raise ParameterError("a factor is given twice", where=where, expected="each once", got=repr(value))
-    return numbers
-
-
-def _train_factor(value: Any) -> float | None:
-    if value is None or value == "none":
-        return None
-    found = _factors("train_factor", value)
-    if len(found) != 1:
-        raise ParameterError(
-            "there is one factor for training", where="train_factor", expected="one number", got=repr(value)
-        )
-    return found[0]
-
-
-def _shifts(value: Any) -> tuple[tuple[int, int], ...]:
-    """Return shifts given as pairs, or as text such as ``-4:0,4:0``."""
-    listed = [pair.split(":") for pair in value.split(",")] if isinstance(value, str) else value
-    try:
-        found = tuple((int(dy), int(dx)) for dy, dx in listed)
-    except (TypeError, ValueError):
-        found = ()
-    if not found or any(max(abs(dy), abs(dx)) > LARGEST_CANVAS for dy, dx in found):
-        raise ParameterError(
-            "shifts are pairs of whole pixels, down and right",
-            where="shifts",
-            expected=f"such as -4:0,4:0, at most {LARGEST_CANVAS}",
-            got=repr(value),
-        )
-    if len(set(found)) < len(found):
-        raise ParameterError("a shift is given twice", where="shifts", expected="each once", got=repr(value))
-    return found
-
 
 _ORIGIN = "Where the images come from."
 _CACHE = "cache or download"
 _FILES = "Folder with the source's files; idx and folder need one."
 
 
+class Benchmark:
+    """Parameters of one benchmark: options, and the setting that they come down to.
+
+    Attributes:
+        source: Name of the source; of some benchmarks an option, which in Python may be an object too.
+        source_dir: Its folder.
+        fixed: The setting, where no option and no source changes it.
+    """
+
+    source: Any
+    source_dir: Path | None
+    fixed: ClassVar[Setting]
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def setting(self, source: LabelledImages) -> Setting:
+        """Return what the parameters come down to for a source."""
+        return self.fixed
+
+    def told(self) -> list[str]:
+        """Return what the name of a file says beside the benchmark's."""
+        return []
+
+
+class _OfAnySource(Benchmark):
+    """Parameters of a benchmark whose source is an option."""
+
+    def __post_init__(self) -> None:
+        from stirdata.sources.labelled import LabelledImages
+
+        if isinstance(self.source, LabelledImages):
+            if self.source_dir is not None:
+                raise ParameterError("a source given as an object needs no folder", where="source_dir")
+            check_options(self, without=("source",))
+        else:
+            check_options(self)
+            check_folder(self.source, self.source_dir)
+
+    def told(self) -> list[str]:
+        """Return the name of the source."""
+        return [getattr(self.source, "name", self.source)]
+
+
 @dataclass(frozen=True)
-class Scaled:
+class Scaled(_OfAnySource):
     """A set of one's own: any source at any factors."""
 
     source: Any = option("mnist", _ORIGIN, choices=LABELLED)
@@ -206,11 +114,11 @@ class Scaled:
     seed: int = option(0, "Of what is random.", most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
-        _check_source(self)
-        object.__setattr__(self, "factors", _factors("factors", self.factors))
-        object.__setattr__(self, "train_factor", _train_factor(self.train_factor))
+        super().__post_init__()
+        object.__setattr__(self, "factors", factors_of("factors", self.factors))
+        object.__setattr__(self, "train_factor", train_factor_of(self.train_factor))
         if self.shifts is not None:
-            object.__setattr__(self, "shifts", _shifts(self.shifts))
+            object.__setattr__(self, "shifts", shifts_of(self.shifts))
         wants = self.shifts is not None or self.stride is not None
         if wants != (self.place == "grid") or (self.shifts is not None and self.stride is not None):
             raise ParameterError(
@@ -232,7 +140,7 @@ class Scaled:
                     expected="one factor, or --shifts",
                     got=", ".join(f"{factor:g}" for factor in self.factors),
                 )
-            shifts = _filling(source, self.factors[0], canvas, self.stride)
+            shifts = filling(source, self.factors[0], canvas, self.stride)
         return Setting(
             self.factors,
             self.train_factor,
@@ -244,49 +152,13 @@ class Scaled:
             seed=self.seed,
         )
 
-
-def _filling(source: LabelledImages, factor: float, canvas: int, stride: int) -> tuple[tuple[int, int], ...]:
-    height, width = (max(1, round(side * factor)) for side in source.shape[:2])
-    if not source.uniform:
-        raise ParameterError(
-            "images of several sizes have no common grid", where="stride", hint="give the --shifts"
-        )
-    if max(height, width) > canvas:
-        raise ParameterError(
-            "the images are larger than the canvas, so there is no place for them",
-            where="canvas",
-            expected=f"{max(height, width)} or more",
-            got=canvas,
-        )
-    return grid(canvas, height, width, stride)
-
-
-def _check_source(asked: Any) -> None:
-    """Check all options; a source may be an object instead of a name in Python."""
-    from stirdata.sources.labelled import LabelledImages
-
-    if isinstance(getattr(asked, "source", None), LabelledImages):
-        if asked.source_dir is not None:
-            raise ParameterError("a source given as an object needs no folder", where="source_dir")
-        check_options(asked, without=("source",))
-        return
-    check_options(asked)
-    source = getattr(asked, "source", "")
-    if source in ("idx", "folder") and asked.source_dir is None:
-        raise ParameterError(
-            f"the source {source} needs a folder", where="source_dir", hint="name it by --source-dir DIR"
-        )
-    if source == "synthetic" and asked.source_dir is not None:
-        raise ParameterError(
-            "the synthetic source needs no folder",
-            where="source_dir",
-            got=asked.source_dir,
-            hint="leave out --source-dir, or use another --source",
-        )
+    def told(self) -> list[str]:
+        """Return the name of the source, and the seed of what is random."""
+        return [*super().told(), *([f"seed_{self.seed}"] if self.place == "random" else [])]
 
 
 @dataclass(frozen=True)
-class LargeScale:
+class LargeScale(Benchmark):
     """MNIST Large Scale."""
 
     train_factor: str = option(
@@ -299,11 +171,15 @@ class LargeScale:
         given = self.train_factor
         if isinstance(given, Real) and not isinstance(given, bool) and float(given).is_integer():
             object.__setattr__(self, "train_factor", str(int(given)))
-        check_options(self)
+        super().__post_init__()
 
     def setting(self, source: LabelledImages) -> Setting:
         """Return what it comes down to."""
         return large_scale(float(self.train_factor))
+
+    def told(self) -> list[str]:
+        """Return the factor of the training images if it is another one than 1."""
+        return [] if self.train_factor == "1" else [f"train_{self.train_factor}"]
 
 
 def large_scale(
@@ -314,7 +190,7 @@ def large_scale(
 
 
 @dataclass(frozen=True)
-class RescaledFashion:
+class RescaledFashion(Benchmark):
     """Rescaled Fashion-MNIST."""
 
     translated: bool = option(False, "Test images at random places instead of the centre.")
@@ -325,7 +201,7 @@ class RescaledFashion:
     source = "fashion-mnist"
 
     def __post_init__(self) -> None:
-        check_options(self)
+        super().__post_init__()
         if self.seed and not self.translated:
             raise ParameterError(
                 "without --translated nothing is random", where="seed", got=self.seed, hint="leave it out"
@@ -336,43 +212,35 @@ class RescaledFashion:
         place = "random" if self.translated else "centre"
         return Setting(NINE_FACTORS, 1.0, 72, place=place, seed=self.seed)
 
+    def told(self) -> list[str]:
+        """Return the seed of translated images."""
+        return ["translated", f"seed_{self.seed}"] if self.translated else []
+
 
 @dataclass(frozen=True)
-class RescaledCifar:
+class RescaledCifar(Benchmark):
     """Rescaled CIFAR-10."""
 
     source_dir: Path | None = option(
         None, "Folder with cifar-10-binary.tar.gz, or with what is in it.", kind="path", shown=_CACHE
     )
     source = "cifar10"
-
-    def __post_init__(self) -> None:
-        check_options(self)
-
-    def setting(self, source: LabelledImages) -> Setting:
-        """Return what it comes down to."""
-        return Setting(NINE_FACTORS, 1.0, 64, background="mirror")
+    fixed = Setting(NINE_FACTORS, 1.0, 64, background="mirror")
 
 
 @dataclass(frozen=True)
-class RescaledStl:
+class RescaledStl(Benchmark):
     """Rescaled STL-10."""
 
     source_dir: Path | None = option(
         None, "Folder with stl10_binary.tar.gz, or with what is in it.", kind="path", shown=_CACHE
     )
     source = "stl10"
-
-    def __post_init__(self) -> None:
-        check_options(self)
-
-    def setting(self, source: LabelledImages) -> Setting:
-        """Return what it comes down to."""
-        return Setting(NINE_FACTORS, 1.0, 192, background="mirror")
+    fixed = Setting(NINE_FACTORS, 1.0, 192, background="mirror")
 
 
 @dataclass(frozen=True)
-class ScaleCifar:
+class ScaleCifar(Benchmark):
     """Scale-CIFAR10."""
 
     seed: int = option(0, "Of the factors.", most=LARGEST_SEED)
@@ -381,23 +249,21 @@ class ScaleCifar:
     )
     source = "cifar10"
 
-    def __post_init__(self) -> None:
-        check_options(self)
-
     def setting(self, source: LabelledImages) -> Setting:
         """Return what it comes down to."""
         return Setting((), 1.0, 32, "spline", uniform=(0.3, 1.0), seed=self.seed)
 
+    def told(self) -> list[str]:
+        """Return the seed."""
+        return [f"seed_{self.seed}"]
+
 
 @dataclass(frozen=True)
-class FixedProtocol:
+class FixedProtocol(_OfAnySource):
     """Four factors at sixteen places."""
 
     source: Any = option("mnist", _ORIGIN, choices=LABELLED)
     source_dir: Path | None = option(None, _FILES, kind="path", shown=_CACHE)
-
-    def __post_init__(self) -> None:
-        _check_source(self)
 
     def setting(self, source: LabelledImages) -> Setting:
         """Return what it comes down to for a source."""
@@ -408,7 +274,7 @@ class FixedProtocol:
 
 
 @dataclass(frozen=True)
-class Shifted:
+class Shifted(_OfAnySource):
     """One factor at all places of a grid."""
 
     source: Any = option("mnist", _ORIGIN, choices=LABELLED)
@@ -423,17 +289,14 @@ class Shifted:
     )
     stride: int = option(1, "Pixels between the places.", least=1)
 
-    def __post_init__(self) -> None:
-        _check_source(self)
-
     def setting(self, source: LabelledImages) -> Setting:
         """Return what it comes down to for a source."""
         canvas = self.canvas or max(source.shape[:2])
-        shifts = _filling(source, 1.0, canvas, self.stride)
+        shifts = filling(source, 1.0, canvas, self.stride)
         return Setting((1.0,), None, canvas, background="white", place="grid", shifts=shifts)
 
 
-def plan(name: str, asked: Any, material: Material) -> Job:
+def plan(name: str, asked: Benchmark, material: Material) -> Job:
     """Return the job of a benchmark."""
     from stirdata.sources.labelled import LabelledImages, open_source
 
@@ -472,17 +335,13 @@ def job_of(name: str, source: LabelledImages, setting: Setting, material: Materi
         subsets = material.once(f"images {id(source)}", lambda: source.read(material.quiet))
         return Made(recipe.make(source, subsets, setting, workers, advance))
 
-    about, of_source = pinned("scaled")[name], dict(source.description)
-    if source.classes != CLASS_NAMES:
-        of_source["classes"] = list(source.classes)
-    description = Description(
-        dataset=name,
-        recipe={"name": name, "version": RECIPE_VERSION},
+    description = description_of(
+        name,
+        source,
+        version=RECIPE_VERSION,
         seed=int(setting.seed),
         parameters=setting.as_json(),
-        sources=[of_source],
-        license=of_source["license"],
-        citation=[text for text in (*about["citation"], of_source["citation"]) if text != "none"],
+        citation=pinned("scaled")[name]["citation"],
     )
     return Job(description, make, sum(count_of(part, setting) for part in found))
 

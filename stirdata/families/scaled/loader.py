@@ -12,10 +12,9 @@ import numpy as np
 from stirdata.arguments import checked_path
 from stirdata.errors import FormatError, ParameterError
 from stirdata.families.scaled import FAMILY, SPLITS
-from stirdata.families.splits import open_splits, read_checked
+from stirdata.families.splits import named_classes, open_splits, read_checked
 from stirdata.loading.dataset import ImageDataset
 from stirdata.loading.selection import StoredImages, runs_of
-from stirdata.sources.idx import CLASS_NAMES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +45,7 @@ class ScaledDataset(ImageDataset):
         self.path = checked_path("path", path)
         self._stored = open_splits(FAMILY, self.path.absolute())
         self._kept: dict[str, Any] = {}
-        named = self.metadata.get("classes")
-        self._classes = tuple(str(named).split("\n")) if named else CLASS_NAMES
+        self._classes = named_classes(self.metadata)
 
     @property
     def splits(self) -> tuple[str, ...]:

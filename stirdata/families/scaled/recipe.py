@@ -12,11 +12,11 @@ import numpy as np
 
 from stirdata.errors import ParameterError
 from stirdata.executors import map_ordered
-from stirdata.families.scaled.benchmarks import Part, Setting, parts
+from stirdata.families.scaled.setting import LARGEST_CANVAS, Part, Setting, parts
 from stirdata.imaging.contrast import smoothed_levels
 from stirdata.imaging.fitting import on_canvases
 from stirdata.imaging.resize import resize
-from stirdata.loading.epochs import random_words, stream_key
+from stirdata.loading.epochs import random_below, stream_key
 from stirdata.sources.labelled import LabelledImages, Subset
 from stirdata.storage.image_bytes import BlockedArray
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stirdata.executors import Workers
     from stirdata.families.family import Advance
 
-LARGEST_SIDE = 4096
+LARGEST_SIDE = LARGEST_CANVAS
 """Of a rescaled image in pixels."""
 _TASK_BYTES = 1 << 22
 _FEWEST, _MOST = 8, 1000
@@ -154,11 +154,12 @@ def _centred(lengths: NDArray[np.int64], setting: Setting) -> NDArray[np.int64]:
     ``smooth`` cuts as MNIST Large Scale does, where the odd pixel is cut behind the box, not before it.
     """
     if setting.filter == "smooth":
-        return np.array([box_start(length, setting.canvas) for length in lengths.tolist()], np.int64)
+        starts: NDArray[np.int64] = box_start(lengths, setting.canvas)
+        return starts
     return (setting.canvas - lengths) // 2
 
 
-def box_start(size: int, canvas: int) -> int:
+def box_start(size: Any, canvas: int) -> Any:
     """Return where the box begins on the canvas of MNIST Large Scale; negative where the canvas cuts it.
 
     Padding has its odd pixel behind the box, cutting takes ``(size - canvas) // 2`` pixels before it.
@@ -169,7 +170,8 @@ def box_start(size: int, canvas: int) -> int:
 
     Source: arXiv 2004.01536.
     """
-    return (canvas - size) // 2 if size <= canvas else -((size - canvas) // 2)
+    room = canvas - size  # halved towards zero; it may be an array
+    return room // 2 + (room < 0) * (room % 2)
 
 
 def _random_places(
@@ -198,8 +200,7 @@ def _random_places(
         rows = np.flatnonzero(factors == factor)
         key = stream_key(f"place/{part.split}/{float(factor)!r}", setting.seed, 0)
         for number, (places, lengths) in enumerate(((tops, heights), (lefts, widths))):
-            words = random_words(key, 2 * index[rows] + number) >> 21  # 32 bits are plenty for a place
-            places[rows] = (words * (setting.canvas - lengths[rows] + 1)) >> 32
+            places[rows] = random_below(key, 2 * index[rows] + number, setting.canvas - lengths[rows] + 1)
     return tops, lefts
 
 

@@ -16,7 +16,8 @@ from stirdata.errors import FormatError, ParameterError, SourceError, TargetErro
 from stirdata.executors import Workers
 from stirdata.families.family import Material
 from stirdata.families.scaled import FAMILY, recipe
-from stirdata.families.scaled.benchmarks import NINE_FACTORS, RECIPES, Setting, grid, parts
+from stirdata.families.scaled.benchmarks import NINE_FACTORS, RECIPES
+from stirdata.families.scaled.setting import Setting, grid, parts
 from stirdata.imaging.fitting import on_canvases
 from stirdata.imaging.resize import resize
 from stirdata.manifest import load as load_manifest
