@@ -5,7 +5,8 @@ Source: the articles named in :mod:`stirdata.families.scaled.benchmarks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -205,7 +206,8 @@ def _random_places(
 
 
 class _Task(NamedTuple):
-    images: Any
+    read: Callable[[], Any]
+    """Returns the images: in the worker, unless that is on a machine that has not the source."""
     sizes: NDArray[np.int32]
     positions: NDArray[np.int32]
     shape: tuple[int, ...]
@@ -226,8 +228,9 @@ def _blocked(
     def tasks() -> Iterator[_Task]:
         for start in range(0, shape[0], step):
             block = slice(start, min(start + step, shape[0]))
+            read = partial(subset.images, rows.members[block])
             yield _Task(
-                subset.images(rows.members[block]),
+                read if workers.dask is None else partial(_itself, read()),
                 rows.sizes[block],
                 rows.positions[block],
                 (block.stop - start, *shape[1:]),
@@ -244,16 +247,21 @@ def _blocked(
     return BlockedArray(shape, np.dtype(np.uint8), blocks)
 
 
+def _itself(images: Any) -> Any:
+    return images
+
+
 def _draw(task: _Task) -> NDArray[np.uint8]:
     """Return images (N, canvas, canvas) or (N, canvas, canvas, 3) of a block; runs in a worker."""
+    found = task.read()
     boxes = [(width, height) for width, height in task.sizes.tolist()]
-    kinds = [(image.shape, box) for image, box in zip(task.images, boxes, strict=True)]
+    kinds = [(image.shape, box) for image, box in zip(found, boxes, strict=True)]
     if len(set(kinds)) == 1:
-        return _drawn_alike(np.asarray(task.images), boxes[0], task.positions, task)
+        return _drawn_alike(np.asarray(found), boxes[0], task.positions, task)
     canvas = np.empty(task.shape, np.uint8)
     for kind in dict.fromkeys(kinds):
-        chosen = [at for at, found in enumerate(kinds) if found == kind]
-        images = np.stack([task.images[at] for at in chosen])
+        chosen = [at for at, other in enumerate(kinds) if other == kind]
+        images = np.stack([found[at] for at in chosen])
         canvas[chosen] = _drawn_alike(images, kind[1], task.positions[chosen], task)
     return canvas
 
