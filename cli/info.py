@@ -53,10 +53,10 @@ def _facts(found: Information) -> Iterator[tuple[str, str]]:
     yield from _origin(found)
     yield "format", f"{found.form}, {_readable(found.size)} ({found.size:,} bytes)"
     yield from _images(content)
-    if content.latents is None:
-        yield "scales", "unknown: PNG files without scales.csv"
-    else:
+    if content.latents is not None:
         yield from _latents(content.latents)
+    elif found.form == "png":
+        yield "scales", "unknown: PNG files without scales.csv"
     shapes = ((name, f"{header.dtype:<7} {header.shape}") for name, header in content.arrays.items())
     yield from _table("arrays", shapes)
     yield "license", found.license
@@ -107,17 +107,18 @@ def _images(content: Content) -> Iterator[tuple[str, str]]:
     height, width, *channels = content.image_shape
     kind = "colour" if channels else "grey"
     yield "images", f"{content.images:,} of {width} x {height} pixels, {kind}"
-    per_split = (f"{split} {sum(counts):,}" for split, counts in content.counts.items())
-    yield "splits", ", ".join(per_split)
-    numbers = {count for counts in content.counts.values() for count in counts}
+    labelled = {split: counts for split, counts in content.counts.items() if any(counts)}
+    without = {split: "" if split in labelled else " without labels" for split in content.splits}
+    yield "splits", ", ".join(f"{split} {count:,}{without[split]}" for split, count in content.splits.items())
+    numbers = {count for counts in labelled.values() for count in counts}
     if len(numbers) == 1:
         yield "classes", f"{len(content.classes)} with {numbers.pop():,} images each in every split"
         yield "", ", ".join(content.classes)
     else:
-        yield "classes", f"{len(content.classes)}, with images in " + ", ".join(content.counts)
+        yield "classes", f"{len(content.classes)}, with images in " + ", ".join(labelled)
         widest = max(map(len, content.classes))
         for label, name in enumerate(content.classes):
-            row = "".join(f"{counts[label]:>8,}" for counts in content.counts.values())
+            row = "".join(f"{counts[label]:>8,}" for counts in labelled.values())
             yield "", f"{name:<{widest}} {row}"
 
 

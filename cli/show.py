@@ -15,10 +15,7 @@ from . import options
 @click.option("--out", type=options.FOLDER, required=True, metavar="SHEET.png", help="Picture to write.")
 @click.option(
     "--split",
-    type=click.Choice(["train", "valid", "val", "validation", "test"]),
-    default="train",
-    show_default=True,
-    help="Which images; valid, val and validation are the same.",
+    help="Which images; valid, val and validation are the same.  [default: train, or the first there is]",
 )
 @click.option(
     "--classes", type=options.Labels(), help="Labels, one row each, such as 0-7.  [default: the first ten]"
@@ -55,7 +52,7 @@ from . import options
 def command(
     path: Path,
     out: Path,
-    split: str,
+    split: str | None,
     classes: tuple[int, ...] | None,
     scales: tuple[float, ...] | None,
     instances: tuple[int, ...] | None,

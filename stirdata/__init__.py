@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from stirdata.families.recognition import load as load
     from stirdata.families.stir import scenarios as scenarios
     from stirdata.families.stir.loader import STIRDataset as STIRDataset
+    from stirdata.families.stl10.augment import STL10Augment as STL10Augment
+    from stirdata.families.stl10.loader import STL10 as STL10
     from stirdata.loading.augment import ScaleAugment as ScaleAugment
     from stirdata.loading.batches import Batches as Batches
     from stirdata.loading.shifting import ShiftAugment as ShiftAugment
@@ -25,6 +27,8 @@ _HOME_OF_NAME = {
     "Batches": "stirdata.loading.batches",
     "MNISTScale": "stirdata.families.mnist_scale.loader",
     "STIRDataset": "stirdata.families.stir.loader",
+    "STL10": "stirdata.families.stl10.loader",
+    "STL10Augment": "stirdata.families.stl10.augment",
     "ScaleAugment": "stirdata.loading.augment",
     "ShiftAugment": "stirdata.loading.shifting",
     "StirdataError": "stirdata.errors",
@@ -34,9 +38,11 @@ _HOME_OF_NAME = {
 _HOME_OF_MODULE = {"families": "stirdata.families", "scenarios": "stirdata.families.stir.scenarios"}
 
 __all__ = [
+    "STL10",
     "Batches",
     "MNISTScale",
     "STIRDataset",
+    "STL10Augment",
     "ScaleAugment",
     "ShiftAugment",
     "StirdataError",

@@ -244,7 +244,7 @@ class Family(ABC):
         images: Those of the arrays that hold images.
         image_axes: How many of their first axes count images; the others are those of an image.
         specific: Arrays by which a file is told to be of this family.
-        scale: What the scale of an image is.
+        scale: What the scale of an image is; None where there is none.
         asks: Names that ``stirdata verify --as`` can ask for: published or pinned datasets, or the family.
         recipes: What can be made.
         license: Of the images of a dataset that does not say it.
@@ -261,7 +261,7 @@ class Family(ABC):
     images: ClassVar[tuple[str, ...]]
     image_axes: ClassVar[int] = 1
     specific: ClassVar[tuple[str, ...]]
-    scale: ClassVar[Scale]
+    scale: ClassVar[Scale | None]
     asks: ClassVar[tuple[str, ...]]
     recipes: ClassVar[tuple[Recipe, ...]]
     license: ClassVar[str]

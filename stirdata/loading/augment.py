@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     import torch
 
     Transform = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
-    """Turns uint8 images (N, C, H, W), their int64 indices (N,) and the epoch into other uint8 images."""
+    """Turns uint8 images (N, C, H, W), their int64 indices (N,) and the epoch into other uint8 images.
+
+    It may have two attributes. ``finish``, called with floats, indices and epoch, does to the images what can
+    only be done once they are converted and normalised. ``normalize`` is the mean and standard deviation
+    by which batches are normalised if nothing else is asked for."""
 
 _CPU_BLOCK_PIXELS, _GPU_BLOCK_PIXELS = 50_000, 1 << 23
 """Pixels computed at a time: on a CPU their float64 values stay in the cache and their memory is recycled."""
@@ -245,6 +249,34 @@ class InTurn:
             images = augmentation(images, indices, epoch)
         return images
 
+    def finish(self, values: torch.Tensor, indices: torch.Tensor, epoch: int) -> torch.Tensor:
+        """Return converted images after what the augmentations do to those, in the same order."""
+        for augmentation in self.augmentations:
+            values = finished(augmentation, values, indices, epoch)
+        return values
+
+    @property
+    def normalize(self) -> Any:
+        """What the last augmentation that says so wants images to be normalised by; None if none does."""
+        wanted = [getattr(augmentation, "normalize", None) for augmentation in self.augmentations]
+        return next((levels for levels in reversed(wanted) if levels is not None), None)
+
+
+def finishes(augmentation: Transform | None) -> bool:
+    """Tell whether an augmentation does anything to converted images."""
+    if isinstance(augmentation, InTurn):
+        return any(map(finishes, augmentation.augmentations))
+    return hasattr(augmentation, "finish")
+
+
+def finished(
+    augmentation: Transform, values: torch.Tensor, indices: torch.Tensor, epoch: int
+) -> torch.Tensor:
+    """Return converted images after what an augmentation does to those, if it does anything."""
+    finish = getattr(augmentation, "finish", None)
+    result: torch.Tensor = values if finish is None else finish(values, indices, epoch)
+    return result
+
 
 def as_transform(augment: Any) -> Transform | None:
     """Return what batches are augmented by: None, a function, or several in a list, in their order.
@@ -265,17 +297,11 @@ def as_transform(augment: Any) -> Transform | None:
     return InTurn(tuple(augment))
 
 
-@dataclass(frozen=True)
-class DoubledPixels:
-    """A transform that doubles every pixel, after another transform if one is given.
+def doubled_pixels(images: torch.Tensor, indices: torch.Tensor, epoch: int) -> torch.Tensor:
+    """Return uint8 images (N, C, 2H, 2W): every pixel doubled, an augmentation without anything random.
 
     Source: arXiv 1910.11093, Table 2: the regime of 56 x 56 pixels.
     """
+    from stirdata.loading.tensors import doubled
 
-    first: Transform | None = None
-
-    def __call__(self, images: torch.Tensor, indices: torch.Tensor, epoch: int) -> torch.Tensor:
-        """Return uint8 images (N, C, 2H, 2W)."""
-        from stirdata.loading.tensors import doubled
-
-        return doubled(images if self.first is None else self.first(images, indices, epoch))
+    return doubled(images)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stirdata.arguments import checked_flag, checked_integer
 from stirdata.errors import ParameterError
 from stirdata.executors import busy
-from stirdata.loading.augment import as_transform
+from stirdata.loading.augment import as_transform, finished, finishes
 from stirdata.loading.epochs import Epochs
 from stirdata.loading.tensors import Converter, Form, Level, checked_form, empty_images
 from stirdata.loading.views import selected_tensors
@@ -62,7 +62,8 @@ class Batches:
         shuffle: Whether every epoch has another order; else all have that of the images.
         seed: Of the orders, 0 or more.
         dtype: Of the images handed out: float32 (also for None), float16, bfloat16 or uint8.
-        normalize: Mean and standard deviation in units of [0, 1], each a number or one per channel.
+        normalize: Mean and standard deviation in units of [0, 1], each a number or one per channel; None for
+            those that ``augment`` wants, if it wants any; False for none.
         channels_last: Whether images handed out have the memory format ``torch.channels_last``.
         drop_last: Whether to leave out the last batch of an epoch if it is smaller.
         rank: Which part of each epoch, 0 to ``world_size - 1``.
@@ -70,7 +71,8 @@ class Batches:
         even: Whether all ranks have as many images; None for even ones when shuffling.
         augment: Called with each batch's uint8 images, their indices in ``images`` (int64, on the device)
             and the epoch; returns as many uint8 images. :class:`stirdata.ScaleAugment` is one,
-            :class:`stirdata.ShiftAugment` another; several in a list are applied in their order.
+            :class:`stirdata.ShiftAugment` another; several in a list are applied in their order. If it has
+            a method ``finish``, that gets and returns the floats, once they are converted and normalised.
         channels: 3 for grey images repeated in three channels; None for those that there are.
         dataset: What :attr:`dataset` is to be; None for the tensors.
         reuse: Write the images of every batch into the same memory. Then they are valid until the next
@@ -102,7 +104,7 @@ class Batches:
         shuffle: bool = True,
         seed: int = 0,
         dtype: torch.dtype | None = None,
-        normalize: tuple[Level, Level] | None = None,
+        normalize: tuple[Level, Level] | Literal[False] | None = None,
         channels_last: bool = False,
         drop_last: bool = False,
         rank: int = 0,
@@ -127,8 +129,17 @@ class Batches:
         self._rows = images.permute(0, 2, 3, 1) if self._moved else images
         wanted = torch.float32 if dtype is None else dtype
         self._channels = images.shape[1] if channels is None else channels
-        self._form = checked_form(wanted, channels_last, normalize, self._channels)
         self._augment = as_transform(augment)
+        if normalize is None:
+            normalize = getattr(self._augment, "normalize", None)
+        self._form = checked_form(wanted, channels_last, normalize or None, self._channels)
+        if self._form.dtype == torch.uint8 and finishes(self._augment):
+            raise ParameterError(
+                "the augmentation does something to floats, which batches of this type are not",
+                where="dtype",
+                expected="a float dtype",
+                got=self._form.dtype,
+            )
         self._set_threads(in_one_thread=False)
         self._reuse, self._channels_last = checked_flag("reuse", reuse), bool(channels_last)
         self._buffer: torch.Tensor | None = None
@@ -264,7 +275,10 @@ class Batches:
             _check_augmented(pixels, members)
         if pixels.shape[1] != self._channels:
             pixels = pixels.expand(-1, self._channels, -1, -1)
-        return self._converted(pixels), *companions
+        images = self._converted(pixels)
+        if self._augment is not None and self._converter is not None:
+            images = finished(self._augment, images, members, epoch)
+        return images, *companions
 
     def _gathered(self, members: torch.Tensor) -> torch.Tensor:
         import torch

@@ -383,7 +383,7 @@ class ImageDataset(ABC):
             device: Of torch; None is the CPU.
             dtype: As for :meth:`to_torch`, of the images handed out.
             drop_last: Whether to leave out the last batch of an epoch if it is smaller.
-            normalize: As for :meth:`to_torch`.
+            normalize: As for :meth:`to_torch`; None for what ``augment`` wants, if it wants anything.
             channels_last: As for :meth:`to_torch`.
             channels: As for :meth:`to_torch`.
             latents: Whether batches have what :meth:`get_latents` returns as well.
@@ -425,7 +425,7 @@ class ImageDataset(ABC):
             shuffle=named == "train" if shuffle is None else shuffle,
             seed=seed,
             dtype=dtype,
-            normalize=self._levels(normalize),
+            normalize=False if normalize is False else self._levels(normalize),
             channels_last=channels_last,
             channels=self._checked_channels(channels),
             drop_last=drop_last,

@@ -94,30 +94,7 @@ class ShiftAugment:
             return self._of_pillow_image(images, indices, epoch)
         xp = array_namespace(images, indices)
         check_images(xp, images, indices)
-        return self._shifted(xp, images, self.shifts(indices, epoch))
-
-    def _shifted(self, xp: Any, images: Any, shifts: Any) -> Any:
-        count, channels, height, width = images.shape
-        place = device(images)
-        across, down = xp.arange(width, device=place)[None], xp.arange(height, device=place)[None]
-        rows, rows_inside = self._sources(down - shifts[:, :1], height)
-        columns, columns_inside = self._sources(across - shifts[:, 1:], width)
-        planes = xp.arange(count * channels, device=place)
-        planes = xp.reshape(planes, (count, channels, 1, 1)) * (height * width)
-        flat = planes + rows[:, None, :, None] * width + columns[:, None, None, :]
-        taken = xp.take(xp.reshape(images, (-1,)), xp.reshape(flat, (-1,)), axis=0)
-        shifted = xp.reshape(taken, (count, channels, height, width))
-        if self.beyond != "zeros":
-            return shifted
-        inside = rows_inside[:, None, :, None] & columns_inside[:, None, None, :]
-        return shifted * xp.astype(inside, xp.uint8)
-
-    def _sources(self, at: Any, length: int) -> tuple[Any, Any]:
-        """Return which line is seen at each position, and whether there is one."""
-        inside = (at >= 0) & (at < length)
-        if self.beyond == "circular":
-            return at % length, inside
-        return mirrored(at, length), inside
+        return shifted(xp, images, self.shifts(indices, epoch), self.beyond)
 
     def _of_pillow_image(self, image: Any, index: int | None, epoch: int) -> Any:
         import numpy as np
@@ -132,3 +109,39 @@ class ShiftAugment:
             index, epoch = int(torch.randint(2**62, ())), 0
         number = np.array([checked_integer("indices", index, 0)], np.int64)
         return picture_of(self(planes_of(image)[None], number, epoch)[0])
+
+
+def shifted(xp: Any, images: Any, shifts: Any, beyond: str, flipped: Any = None) -> Any:
+    """Return images shifted by whole pixels, and then some of them flipped left to right.
+
+    Args:
+        xp: The namespace of the arrays.
+        images: uint8 (N, channels, height, width).
+        shifts: Pixels down and right, int64 (N, 2).
+        beyond: One of :data:`BEYOND`.
+        flipped: Which images are flipped, truth values (N,); None for none of them.
+    """
+    count, channels, height, width = images.shape
+    place = device(images)
+    across, down = xp.arange(width, device=place)[None], xp.arange(height, device=place)[None]
+    if flipped is not None:
+        across = xp.where(flipped[:, None], width - 1 - across, across)
+    rows, rows_inside = _sources(down - shifts[:, :1], height, beyond)
+    columns, columns_inside = _sources(across - shifts[:, 1:], width, beyond)
+    planes = xp.arange(count * channels, device=place)
+    planes = xp.reshape(planes, (count, channels, 1, 1)) * (height * width)
+    flat = planes + rows[:, None, :, None] * width + columns[:, None, None, :]
+    taken = xp.take(xp.reshape(images, (-1,)), xp.reshape(flat, (-1,)), axis=0)
+    moved = xp.reshape(taken, (count, channels, height, width))
+    if beyond != "zeros":
+        return moved
+    inside = rows_inside[:, None, :, None] & columns_inside[:, None, None, :]
+    return moved * xp.astype(inside, xp.uint8)
+
+
+def _sources(at: Any, length: int, beyond: str) -> tuple[Any, Any]:
+    """Return which line is seen at each position, and whether there is one."""
+    inside = (at >= 0) & (at < length)
+    if beyond == "circular":
+        return at % length, inside
+    return mirrored(at, length), inside

@@ -52,7 +52,9 @@ class Content:
         image_shape: Of one image: (side, side), or (side, side, 3) in colour.
         classes: Names, in the order of the labels.
         counts: Images per class, by split.
-        latents: Range of scales and positions; None for PNG files without scales.csv.
+        splits: Number of images, with a label or without, by split.
+        latents: Range of scales and positions; None where there are none, and for PNG files without
+            scales.csv.
         metadata: What the file says of itself.
     """
 
@@ -60,13 +62,14 @@ class Content:
     image_shape: tuple[int, ...]
     classes: tuple[str, ...]
     counts: dict[str, tuple[int, ...]]
+    splits: dict[str, int]
     latents: Latents | None
     metadata: dict[str, Any]
 
     @property
     def images(self) -> int:
         """Number of images in all splits."""
-        return sum(map(sum, self.counts.values()))
+        return sum(self.splits.values())
 
 
 @dataclass(frozen=True)
@@ -167,9 +170,10 @@ def _content(found: Recognized) -> Content:
     import numpy as np
 
     dataset = found.family.loader()(found.path)
+    targets = {split: dataset.targets(split) for split in dataset.splits}
     counts = {
-        split: tuple(np.bincount(dataset.targets(split), minlength=dataset.num_classes).tolist())
-        for split in dataset.splits
+        split: tuple(np.bincount(labels[labels >= 0], minlength=dataset.num_classes).tolist())
+        for split, labels in targets.items()
     }
     channels, height, width = dataset.image_shape
     return Content(
@@ -177,6 +181,7 @@ def _content(found: Recognized) -> Content:
         image_shape=(height, width) if channels == 1 else (height, width, channels),
         classes=tuple(dataset.classes),
         counts=counts,
+        splits={split: len(labels) for split, labels in targets.items()},
         latents=_latents(found.family, dataset),
         metadata=found.family.metadata(found.stored),
     )
@@ -186,6 +191,8 @@ def _latents(family: Family, dataset: ImageDataset) -> Latents | None:
     """Return the range of the latents of all splits; None where the files do not hold them."""
     import numpy as np
 
+    if family.scale is None:
+        return None
     try:
         splits = [dataset.latents(split) for split in dataset.splits]
     except FormatError:

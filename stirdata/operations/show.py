@@ -35,7 +35,8 @@ class Choice:
     """Which images go on a sheet, and how.
 
     Attributes:
-        split: ``train``, ``val`` (also called ``valid`` or ``validation``) or ``test``.
+        split: Such as ``train``, ``val`` (also called ``valid`` or ``validation``) or ``test``; None for the
+            first that there is.
         classes: Labels, one row each; None for the first ten.
         scales: Where a dataset has a few scales: those shown, one group of columns each; None for six
             from the smallest to the largest.
@@ -47,7 +48,7 @@ class Choice:
         zoom: How many pixels wide and high every pixel becomes, 1 to 16.
     """
 
-    split: str = "train"
+    split: str | None = None
     classes: tuple[int, ...] | None = None
     scales: tuple[float, ...] | None = None
     instances: tuple[int, ...] | None = None
@@ -144,8 +145,9 @@ def contact_sheet(source: Path, choice: Choice) -> NDArray[np.uint8]:
     _check_between("zoom", choice.zoom, 1, LARGEST_ZOOM)
     found = recognize(source)
     dataset = found.family.loader()(found.path)
-    split = dataset.split_named(choice.split)
-    decide = _by_scale if found.family.scale.listed else _in_order_of_scale
+    split = dataset.splits[0] if choice.split is None else dataset.split_named(choice.split)
+    listed = found.family.scale is not None and found.family.scale.listed
+    decide = _by_scale if listed else _in_order_of_scale
     plan = decide(found.family, dataset, split, choice)
     _check_size(plan.arrangement, choice.zoom)
     images = dataset.read(split, plan.numbers.ravel())
@@ -177,7 +179,7 @@ def _by_scale(family: Family, dataset: ImageDataset, split: str, choice: Choice)
     instances = _chosen("instances", choice.instances, range(fewest), _INSTANCES)
     numbers = np.array([np.concatenate([some[instances] for some in row]) for row in members])
     square = positions is None or _square(dataset, positions, scales)
-    unit = "scales in pixels" if family.scale.unit == "pixels" else "scale factors"
+    unit = "scales in pixels" if family.scale and family.scale.unit == "pixels" else "scale factors"
     legend = ", corner and longer side of each box" if choice.boxes and not square else ""
     arrangement = Arrangement(
         title=f"{dataset.metadata['title']}, {split}, {unit}{legend}",
@@ -199,19 +201,21 @@ def _square(dataset: ImageDataset, positions: NDArray[Any], scales: NDArray[Any]
 def _in_order_of_scale(family: Family, dataset: ImageDataset, split: str, choice: Choice) -> _Plan:
     """Decide on the sheet of a dataset whose images have scales of their own: they grow along the rows.
 
-    PNG files without ``scales.csv`` come in the order of their numbers, and the sheet says so.
+    Where there are none, images come in the order of the files; for PNG files without ``scales.csv``, whose
+    scales nobody knows, the sheet says so.
     """
     asked = {"scales": choice.scales, "instances": choice.instances}
     _only_where("there are a few scales", family, **asked)
     if choice.boxes:
         raise ParameterError("there are no boxes to draw", where="boxes", got=f"a dataset of {family.title}")
     classes = _chosen("classes", choice.classes, range(dataset.num_classes), _CLASSES)
+    order, factors = "by scale factor", None
     try:
-        factors = next(iter(dataset.latents(split).values()))
+        factors = next(iter(dataset.latents(split).values()), None)
+        order = order if factors is not None else "in the order of the files"
     except FormatError:
-        factors = None
+        order = "in the order of the files, scale factors unknown"
     numbers = _spread_members(dataset.targets(split), factors, choice, classes, split)
-    order = "in the order of the files, scale factors unknown" if factors is None else "by scale factor"
     return _Plan(
         Arrangement(
             title=f"{dataset.metadata['title']}, {split}, {order}",

@@ -7,7 +7,7 @@ AISTATS 2011.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,17 +52,36 @@ def labelled(source_dir: Path | None = None) -> LabelledImages:
     }
 
     def read(quiet: bool) -> dict[str, Subset]:
-        found = files(_labelled_files(), source_dir, quiet=quiet)
-        return {
-            subset: Subset(
-                _labels(found[f"{subset}_y.bin"]),
-                same_size((COUNTS[subset], SIDE, SIDE)),
-                _Pixels(found[f"{subset}_X.bin"]),
-            )
-            for subset in COUNTS
-        }
+        return _subsets(files(_labelled_files(), source_dir, quiet=quiet))
 
     return LabelledImages(tuple(facts["classes"]), COUNTS, (SIDE, SIDE, 3), description, read)
+
+
+def with_folds(
+    source_dir: Path | None = None, *, quiet: bool = False
+) -> tuple[dict[str, Subset], NDArray[np.int32]]:
+    """Return the labelled images, and the positions of the training images in the ten folds.
+
+    Returns:
+        The subsets of :func:`labelled`, and int32 (10, 1000), counted from 0.
+
+    Raises:
+        As :func:`files`.
+    """
+    name = "fold_indices.txt"
+    found = files((*_labelled_files(), name), source_dir, quiet=quiet)
+    return _subsets(found), fold_indices(found[name], source_dir or FOLDER)
+
+
+def _subsets(found: Mapping[str, bytes]) -> dict[str, Subset]:
+    return {
+        subset: Subset(
+            _labels(found[f"{subset}_y.bin"]),
+            same_size((COUNTS[subset], SIDE, SIDE)),
+            _Pixels(found[f"{subset}_X.bin"]),
+        )
+        for subset in COUNTS
+    }
 
 
 def files(names: Sequence[str], source_dir: Path | None = None, *, quiet: bool = False) -> dict[str, bytes]:
@@ -75,7 +94,7 @@ def files(names: Sequence[str], source_dir: Path | None = None, *, quiet: bool =
     """
     folder = None if source_dir is None else _unpacked(source_dir)
     if folder is not None:
-        found = {name: (folder / name).read_bytes() for name in names}
+        found = {name: _present(folder, name).read_bytes() for name in names}
         where: Path = folder
     else:
         where = path_of(source_dir, quiet=quiet)
@@ -96,7 +115,7 @@ def unlabeled(source_dir: Path | None = None, *, quiet: bool = False) -> Iterato
     folder = None if source_dir is None else _unpacked(source_dir)
     name, digest = "unlabeled_X.bin", hashlib.md5(usedforsecurity=False)
     if folder is not None:
-        where: Path = folder / name
+        where: Path = _present(folder, name)
         pieces = tar_archives.pieces_of_file(where, _PIECE * _IMAGE)
     else:
         where = path_of(source_dir, quiet=quiet)
@@ -198,6 +217,15 @@ def _archive() -> tar_archives.OfficialArchive:
 def _unpacked(source_dir: Path) -> Path | None:
     places = (source_dir / FOLDER, source_dir)
     return next((place for place in places if (place / "train_X.bin").is_file()), None)
+
+
+def _present(folder: Path, name: str) -> Path:
+    """Return a file of the unpacked folder; raise MissingFileError if it is not there."""
+    if not (folder / name).is_file():
+        raise MissingFileError(
+            "STL-10 in the source folder lacks a file", where=folder, expected=name, hint=_HINT
+        )
+    return folder / name
 
 
 def _labels(data: bytes) -> NDArray[np.int64]:

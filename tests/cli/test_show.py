@@ -59,7 +59,7 @@ def test_existing_output_is_left_alone_without_force(stirdata, stir, tmp_path):
     ("options", "message"),
     [
         ([], "Missing option '--out'"),
-        (["--out", "a.png", "--split", "all"], "'all' is not one of"),
+        (["--out", "a.png", "--split", "all"], "unknown split"),
         (["--out", "a.png", "--scales", "small"], "expected numbers and ranges such as"),
         (["--out", "a.png", "--scales", "3,7-8"], "there are no such scales"),
         (["--out", "a.png", "--classes", "7-0"], "the range 7-0 runs backwards"),

@@ -18,7 +18,7 @@ from PIL import Image
 from stirdata import Batches, ScaleAugment, ShiftAugment
 from stirdata.errors import ParameterError
 from stirdata.loading import augment as module
-from stirdata.loading.augment import DoubledPixels
+from stirdata.loading.augment import as_transform, doubled_pixels
 from stirdata.sources.idx import DigitImages
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
@@ -227,8 +227,8 @@ def test_doubling_comes_after_the_other_transform() -> None:
     images, indices = torch.tensor(noise(20, 1, 28, 28)), torch.arange(20)
     scaled = ScaleAugment()(images, indices, 1)
     for result, small in (
-        (DoubledPixels(ScaleAugment())(images, indices, 1), scaled),
-        (DoubledPixels()(images, indices, 1), images),
+        (as_transform([ScaleAugment(), doubled_pixels])(images, indices, 1), scaled),
+        (doubled_pixels(images, indices, 1), images),
     ):
         upsampled = torch.nn.Upsample(scale_factor=2)(small.float()).to(torch.uint8)
         assert torch.equal(result, upsampled)

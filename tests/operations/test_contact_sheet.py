@@ -35,7 +35,7 @@ class Planned:
     def __init__(self, path, decide, choice):
         found = recognize(path)
         self._dataset = found.family.loader()(found.path)
-        self._split = self._dataset.split_named(choice.split)
+        self._split = self._dataset.split_named(choice.split or "train")
         made = decide(found.family, self._dataset, self._split, choice)
         self.arrangement, self.boxes, self._numbers = made.arrangement, made.boxes, made.numbers
 

@@ -21,7 +21,7 @@ from stirdata.families.mnist_scale import (
     Parameters,
 )
 from stirdata.families.splits import named_classes, open_splits, read_checked
-from stirdata.loading.augment import DoubledPixels, as_transform
+from stirdata.loading.augment import as_transform, doubled_pixels
 from stirdata.loading.dataset import ImageDataset
 from stirdata.loading.selection import MemoryBytes, StoredImages
 from stirdata.loading.tensors import doubled
@@ -188,7 +188,8 @@ class MNISTScale(ImageDataset):
         """
         _check_size(size)
         if size != SIDE:
-            options["augment"] = DoubledPixels(as_transform(options.get("augment")))
+            first = as_transform(options.get("augment"))
+            options["augment"] = doubled_pixels if first is None else [first, doubled_pixels]
         return super().batches(split, *others, **options)
 
     def view(  # type: ignore[override]  # it names what can be chosen

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stirdata.arguments import checked_path
 from stirdata.errors import FormatError, ParameterError
-from stirdata.families.scaled import FAMILY, SPLITS
-from stirdata.families.splits import named_classes, open_splits, read_checked
-from stirdata.loading.dataset import ImageDataset
-from stirdata.loading.selection import StoredImages, runs_of
+from stirdata.families.scaled import FAMILY
+from stirdata.families.split_dataset import SplitDataset
+from stirdata.families.splits import named_classes
+from stirdata.loading.selection import runs_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +23,7 @@ _NEAR = 1e-3
 """Part by which a factor asked for may differ from one that is there: 0.841 is the fourth root of 1/2."""
 
 
-class ScaledDataset(ImageDataset):
+class ScaledDataset(SplitDataset):
     """A rescaled set, such as MNIST Large Scale.
 
     What the methods take and return is said in :class:`stirdata.loading.dataset.ImageDataset`; here they take
@@ -41,38 +40,19 @@ class ScaledDataset(ImageDataset):
     Source: arXiv 2004.01536.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = checked_path("path", path)
-        self._stored = open_splits(FAMILY, self.path.absolute())
-        self._kept: dict[str, Any] = {}
-        self._classes = named_classes(self.metadata)
+    family = FAMILY
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """Names of the splits that the set has; ``test`` is always there."""
-        return tuple(split for split in SPLITS if f"{split}/images" in self._stored.headers)
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        self._classes = named_classes(self.metadata)
 
     @property
     def classes(self) -> list[str]:
         """Names of the classes in the order of the labels, as the source has them."""
         return list(self._classes)
 
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What the file says of itself: title, recipe, parameters, source, license, citation."""
-        return FAMILY.metadata(self._stored)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # The arrays are read again where the object arrives: cheaper than sending them along.
-        return {**self.__dict__, "_kept": {}}
-
-    def _images(self, split: str) -> StoredImages:
-        name = f"{split}/images"
-        count, *shape = self._stored.headers[name].shape
-        return StoredImages(self._stored.image_bytes(name), tuple(shape), count)
-
     def _labels(self, split: str) -> NDArray[np.int64]:
-        labels = self._array(f"{split}/labels")
+        labels = super()._labels(split)
         if len(labels) and labels.max() >= len(self._classes):
             raise FormatError(
                 "there are labels without a class",
@@ -102,12 +82,6 @@ class ScaledDataset(ImageDataset):
                 raise _no_factor("a factor is asked for twice", present, factor)
             runs += found
         return runs
-
-    def _array(self, name: str) -> NDArray[Any]:
-        if name not in self._kept:
-            self._kept |= read_checked(FAMILY, self._stored, [name], self.path)
-        array: NDArray[Any] = self._kept[name]
-        return array
 
 
 def _no_factor(what: str, present: NDArray[np.float64], got: object) -> ParameterError:
