@@ -16,6 +16,7 @@ _FAMILIES = {
     "mnist-scale": "stirdata.families.mnist_scale",
     "stir": "stirdata.families.stir",
     "scaled": "stirdata.families.scaled",
+    "large-scale": "stirdata.families.large_scale",
     "stl10": "stirdata.families.stl10",
 }
 
@@ -26,7 +27,7 @@ def families() -> Mapping[str, Family]:
 
     Example:
         >>> print(*families())
-        mnist-scale stir scaled stl10
+        mnist-scale stir scaled large-scale stl10
     """
     return {name: import_module(module).FAMILY for name, module in _FAMILIES.items()}
 

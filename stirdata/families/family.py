@@ -277,6 +277,21 @@ class Family(ABC):
         of_recipes = any(recipe.name == dataset for recipe in self.recipes)
         return of_recipes or dataset == self.name or dataset.startswith(f"{self.name}-")
 
+    def is_foreign(self, path: Path) -> bool:
+        """Tell by names alone whether a path is a dataset in a layout that is not the family's own."""
+        return False
+
+    def open(self, path: Path) -> Stored:
+        """Open the arrays of a dataset, under the names of the layout.
+
+        Raises:
+            MissingFileError: There is no such file.
+            FormatError: It is damaged, or no form that is read.
+        """
+        from stirdata.storage.stored import open_stored
+
+        return open_stored(path, self.layout.names, self.layout.tree if path.is_dir() else None)
+
     def published_files(self) -> PublishedFiles | None:
         """Return the files that are published as they are, if there are any."""
         return None

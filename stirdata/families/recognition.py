@@ -151,7 +151,7 @@ def _checked(found: Recognized, selection: dict[str, Any]) -> Recognized:
 
 def _recognize_file(path: Path) -> Recognized:
     stored = open_stored(path)
-    found = _of_a_family(stored)
+    found = _of_a_family(stored) or _foreign(path)
     if found is None:
         raise FormatError(
             "the file is no dataset that stirdata knows",
@@ -165,11 +165,17 @@ def _recognize_file(path: Path) -> Recognized:
     return found
 
 
+def _foreign(path: Path) -> Recognized | None:
+    """Return a dataset in a layout that is not its family's own."""
+    family = next((family for family in families().values() if family.is_foreign(path)), None)
+    return None if family is None else Recognized(family, family.open(path))
+
+
 def _recognize_folder(path: Path) -> Recognized | None:
     form, family = _form_of_folder(path)
-    if form == "png" and family is not None:
-        return Recognized(family, open_stored(path, family.layout.names, family.layout.tree))
-    return _of_a_family(open_stored(path)) if form == "npy" else None
+    if family is None:
+        return None
+    return _of_a_family(open_stored(path)) if form == "npy" else Recognized(family, family.open(path))
 
 
 def _form_of_folder(path: Path) -> tuple[str, Family | None]:
@@ -182,6 +188,9 @@ def _form_of_folder(path: Path) -> tuple[str, Family | None]:
         names = [f"{name.replace('/', '_')}.npy" for name in family.specific]
         if "npy" in family.layout.forms and all((path / name).is_file() for name in names):
             return "npy", family
+    for family in families().values():
+        if family.is_foreign(path):
+            return "foreign", family
     return "", None
 
 
@@ -200,7 +209,7 @@ def _of_a_family(stored: Stored) -> Recognized | None:
     if not fitting:
         return None
     family = max(fitting, key=lambda family: present(family, family.layout.names))
-    return Recognized(family, open_stored(stored.path, family.layout.names))
+    return Recognized(family, family.open(stored.path))
 
 
 def outputs_below(path: Path) -> list[Path]:

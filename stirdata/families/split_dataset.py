@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stirdata.arguments import checked_path
-from stirdata.families.splits import open_splits, read_checked
+from stirdata.errors import FormatError
+from stirdata.families.splits import named_classes, open_splits, read_checked
 from stirdata.loading.dataset import ImageDataset
 from stirdata.loading.selection import StoredImages
 
@@ -34,6 +35,7 @@ class SplitDataset(ImageDataset):
         self.path = checked_path("path", path)
         self._stored = open_splits(self.family, self.path.absolute())
         self._kept: dict[str, Any] = {}
+        self._classes = self.family.classes or named_classes(self.metadata)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -43,7 +45,7 @@ class SplitDataset(ImageDataset):
     @property
     def classes(self) -> list[str]:
         """Names of the classes in the order of the labels."""
-        return list(self.family.classes)
+        return list(self._classes)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -56,11 +58,19 @@ class SplitDataset(ImageDataset):
 
     def _images(self, split: str) -> StoredImages:
         name = f"{split}/images"
-        count, *shape = self._stored.headers[name].shape
-        return StoredImages(self._stored.image_bytes(name), tuple(shape), count)
+        dtype, (count, *shape) = self._stored.headers[name]
+        return StoredImages(self._stored.image_bytes(name), tuple(shape), count, dtype=dtype)
 
     def _labels(self, split: str) -> NDArray[np.int64]:
-        return self._array(f"{split}/labels")
+        labels = self._array(f"{split}/labels")
+        if labels.max(initial=-1) >= len(self._classes):
+            raise FormatError(
+                "there are labels without a class",
+                where=self.path,
+                expected=f"labels from 0 to {len(self._classes) - 1}",
+                got=labels.max(),
+            )
+        return labels
 
     def _array(self, name: str) -> NDArray[Any]:
         if name not in self._kept:

@@ -169,9 +169,7 @@ def open_splits(family: SplitFamily, path: Path) -> Stored:
         MissingFileError: There is no such file.
         FormatError: It is damaged, or of another family.
     """
-    from stirdata.storage.stored import open_stored
-
-    stored = open_stored(path, family.layout.names, family.layout.tree if path.is_dir() else None)
+    stored = family.open(path)
     problems = family.problems(_stand_ins(stored), family.name, "png")
     if problems:
         name, expected, found = problems[0].name, problems[0].expected, problems[0].found

@@ -17,7 +17,7 @@ import numpy as np
 
 from stirdata.errors import NotEnoughMemoryError
 from stirdata.executors import threads
-from stirdata.loading.tensors import Converter, Form, empty_images
+from stirdata.loading.tensors import Converter, Form, channels_first, empty_images
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from stirdata.loading.selection import Selection
 
-Blocks = Iterable[tuple[int, "NDArray[np.uint8]"]]
-"""Blocks of a selection as they are read: where they begin in its order, and uint8 (B, H, W[, C])."""
+Blocks = Iterable[tuple[int, "NDArray[Any]"]]
+"""Blocks of a selection as they are read: where they begin in its order, and images (B, H, W[, C])."""
 
 _PIECE_BYTES = 1 << 22
 """Of uint8 that travel, or are converted by a thread, at a time."""
@@ -40,11 +40,18 @@ _LAST_IMAGES = 32
 def load(blocks: Blocks, selection: Selection, form: Form, device: torch.device) -> torch.Tensor:
     """Return the images of a selection as one tensor (N, channels, height, width) on a device.
 
-    Beyond the result, some megabytes are needed on the way.
+    Beyond the result, some megabytes are needed on the way; where images are stored as float32 and wanted in
+    another type, as much as they take.
 
     Raises:
         NotEnoughMemoryError: The device has no room for them.
     """
+    if selection.dtype != "uint8":
+        levels = load_levels(blocks, selection, device, channels_last=form.channels_last)
+        place = levels if form.dtype == levels.dtype else None
+        return Converter(device, form.mean, form.std, dtype=form.dtype, channels_last=form.channels_last)(
+            levels, place
+        )
     height, width, *channels = selection.image_shape
     shape = (len(selection), *(channels or [1]), height, width)
     with enough_for(int(np.prod(shape)) * form.dtype.itemsize, device):
@@ -56,6 +63,36 @@ def load(blocks: Blocks, selection: Selection, form: Form, device: torch.device)
             _arrange_on_device(blocks, selection, rows, form.channels_last)
         if result.element_size() > 1:
             _spread(result, rows, form)
+    return result
+
+
+def load_levels(
+    blocks: Blocks, selection: Selection, device: torch.device, *, channels_last: bool = False
+) -> torch.Tensor:
+    """Return the images of a selection as they are stored, 0 to 255: uint8 or float32.
+
+    Args:
+        blocks: As for :func:`load`, and so are the others.
+        selection: As there.
+        device: As there.
+        channels_last: Whether the result's memory format is ``torch.channels_last``.
+
+    Returns:
+        Shape (N, channels, height, width).
+    """
+    import torch
+
+    if selection.dtype == "uint8":
+        return load(blocks, selection, Form(torch.uint8, channels_last), device)
+    height, width, *channels = selection.image_shape
+    shape = (len(selection), *(channels or [1]), height, width)
+    with enough_for(selection.nbytes, device):
+        result = empty_images(shape, torch.float32, device, channels_last=channels_last)
+        for start, block in blocks:
+            images: Any = slice(start, start + len(block))
+            if selection.shuffle:
+                images = torch.from_numpy(selection.places[images]).to(device)
+            result[images] = channels_first(torch.from_numpy(block)).to(device)
     return result
 
 
@@ -279,6 +316,26 @@ def mean_and_std(
                 counts[channel] += np.bincount(values, minlength=_LEVELS)
     means, stds = zip(*(_of_histogram([int(count) for count in row]) for row in counts), strict=True)
     return means, stds
+
+
+def mean_and_std_of_floats(
+    blocks: Iterable[NDArray[np.float32]], channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return what :func:`mean_and_std` does, of levels from 0 to 255 as float32; sums are float64.
+
+    Example:
+        >>> mean_and_std_of_floats([np.array([[[0, 255], [0, 255]]], np.float32)], 1)
+        ((0.5,), (0.5,))
+    """
+    number, total, squares = 0, np.zeros(channels), np.zeros(channels)
+    for block in blocks:
+        values = block.reshape(-1, channels).astype(np.float64) / 255
+        number += len(values)
+        total += values.sum(axis=0)
+        squares += (values * values).sum(axis=0)
+    mean = total / number
+    std = np.sqrt(np.maximum(squares / number - mean * mean, 0))
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def _of_histogram(counts: list[int]) -> tuple[float, float]:

@@ -55,7 +55,8 @@ class Batches:
     On a CPU torch's threads make the batches, or one thread if the machine is busy when an epoch begins.
 
     Args:
-        images: uint8, shape (N, channels, height, width), on any device; only read.
+        images: uint8, or float32 with the same levels, 0 to 255; shape (N, channels, height, width), on any
+            device; only read.
         labels: Shape (N, ...), on the same device.
         others: Further tensors of N items on the same device, for example scales and positions.
         batch_size: Images per batch and rank, 1 or more.
@@ -133,6 +134,13 @@ class Batches:
         if normalize is None:
             normalize = getattr(self._augment, "normalize", None)
         self._form = checked_form(wanted, channels_last, normalize or None, self._channels)
+        if self._form.dtype == torch.uint8 and images.dtype != torch.uint8:
+            raise ParameterError(
+                "these images are no whole numbers, and rounding them is left to you",
+                where="dtype",
+                expected="a float dtype",
+                got=self._form.dtype,
+            )
         if self._form.dtype == torch.uint8 and finishes(self._augment):
             raise ParameterError(
                 "the augmentation does something to floats, which batches of this type are not",
@@ -185,10 +193,8 @@ class Batches:
     def __repr__(self) -> str:
         epochs, shape = self._epochs, " x ".join(str(size) for size in self._images.shape)
         part = f", rank {epochs.rank} of {epochs.world_size}" if epochs.world_size > 1 else ""
-        return (
-            f"Batches({shape} uint8 on {self._images.device}, {len(self)} batches of {epochs.batch_size}, "
-            f"epoch {self.epoch}{part})"
-        )
+        images = f"{shape} {str(self._images.dtype)[6:]} on {self._images.device}"
+        return f"Batches({images}, {len(self)} batches of {epochs.batch_size}, epoch {self.epoch}{part})"
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         """Start the next epoch, or go on where a loaded state was.
@@ -272,7 +278,7 @@ class Batches:
         pixels = self._gathered(members)
         if self._augment is not None:
             pixels = self._augment(pixels, members, epoch)
-            _check_augmented(pixels, members)
+            _check_augmented(pixels, members, self._images.dtype)
         if pixels.shape[1] != self._channels:
             pixels = pixels.expand(-1, self._channels, -1, -1)
         images = self._converted(pixels)
@@ -355,11 +361,12 @@ def _fingerprint(images: torch.Tensor, labels: torch.Tensor) -> str:
 def _check_tensors(images: Any, companions: tuple[Any, ...]) -> None:
     import torch
 
-    if not isinstance(images, torch.Tensor) or images.dtype != torch.uint8 or images.ndim != 4:
+    known = (torch.uint8, torch.float32)
+    if not isinstance(images, torch.Tensor) or images.dtype not in known or images.ndim != 4:
         raise ParameterError(
-            "these are no 8-bit images",
+            "these are no images with levels from 0 to 255",
             where="images",
-            expected="a uint8 tensor (N, channels, height, width)",
+            expected="a uint8 or float32 tensor (N, channels, height, width)",
             got=_described(images),
         )
     for number, tensor in enumerate(companions):
@@ -373,15 +380,15 @@ def _check_tensors(images: Any, companions: tuple[Any, ...]) -> None:
             )
 
 
-def _check_augmented(pixels: Any, members: torch.Tensor) -> None:
+def _check_augmented(pixels: Any, members: torch.Tensor, dtype: torch.dtype) -> None:
     import torch
 
-    fits = isinstance(pixels, torch.Tensor) and pixels.dtype == torch.uint8 and pixels.ndim == 4
+    fits = isinstance(pixels, torch.Tensor) and pixels.dtype == dtype and pixels.ndim == 4
     if not fits or len(pixels) != len(members) or pixels.device != members.device:
         raise ParameterError(
-            "the augmentation did not return as many 8-bit images",
+            "the augmentation did not return as many images of the same type",
             where="augment",
-            expected=f"torch.uint8 ({len(members)}, channels, height, width) on {members.device}",
+            expected=f"{dtype} ({len(members)}, channels, height, width) on {members.device}",
             got=_described(pixels),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,10 +13,10 @@ import numpy as np
 
 from stirdata.arguments import checked_flag
 from stirdata.errors import ParameterError
-from stirdata.loading.arranging import load, mean_and_std
+from stirdata.loading.arranging import load, load_levels, mean_and_std, mean_and_std_of_floats
 from stirdata.loading.batches import Batches
 from stirdata.loading.selection import Selection, StoredImages, split_named
-from stirdata.loading.tensors import Form, Level, checked_device, checked_form, converted, numpy_type
+from stirdata.loading.tensors import Level, checked_device, checked_form, converted, numpy_type
 from stirdata.loading.views import SelectedTensors, View, selected_tensors, view_of
 
 if TYPE_CHECKING:
@@ -157,9 +157,10 @@ class ImageDataset(ABC):
             chosen = f"; its images are chosen by {', '.join(known)}" if known else ""
             raise TypeError(f"{type(self).__name__} knows no argument {unknown[0]!r}{chosen}")
         rows = tuple(self._rows(named, **choice))
-        return Selection(named, rows, self._images(named).shape, checked_flag("shuffle", shuffle))
+        images = self._images(named)
+        return Selection(named, rows, images.shape, checked_flag("shuffle", shuffle), images.dtype)
 
-    def read(self, split: str, numbers: NDArray[np.integer]) -> NDArray[np.uint8]:
+    def read(self, split: str, numbers: NDArray[np.integer]) -> NDArray[Any]:
         """Return single images of a split by their numbers; only what is needed is read.
 
         Args:
@@ -167,15 +168,16 @@ class ImageDataset(ABC):
             numbers: Integers (N,), 0 or more.
 
         Returns:
-            uint8, (N, height, width), or (N, height, width, 3) in colour.
+            uint8, or float32 with the same levels if they are stored so: (N, height, width), or
+            (N, height, width, 3) in colour.
         """
         return self._images(self.split_named(split)).pick(numbers)
 
-    def stored(self, selection: Selection) -> NDArray[np.uint8]:
+    def stored(self, selection: Selection) -> NDArray[Any]:
         """Return the images of a selection as they are stored, in order, even of a shuffled one.
 
         Returns:
-            uint8, (N, height, width), or (N, height, width, 3) in colour.
+            As :meth:`read`.
         """
         return self._images(selection.split).read(selection.runs)
 
@@ -185,10 +187,13 @@ class ImageDataset(ABC):
         """Return mean and standard deviation of all pixels per channel, in units of [0, 1].
 
         They are what ``normalize`` takes. The sums are of integers, so that the results are exact but
-        for the last rounding.
+        for the last rounding; those of images stored as float32 are of float64.
         """
         selection = self.select(split, **choice)
-        return mean_and_std((block for _, block in self._blocks(selection)), self.num_channels)
+        blocks = (block for _, block in self._blocks(selection))
+        return (mean_and_std if selection.dtype == "uint8" else mean_and_std_of_floats)(
+            blocks, self.num_channels
+        )
 
     def to_numpy(
         self,
@@ -288,17 +293,30 @@ class ImageDataset(ABC):
         count = self._checked_channels(channels)
         wanted = torch.float32 if dtype is None else dtype
         form = checked_form(wanted, channels_last, self._levels(normalize), count)
+        if form.dtype == torch.uint8 and selection.dtype != "uint8":
+            raise ParameterError(
+                "these images are no whole numbers, and rounding them is left to you",
+                where="dtype",
+                expected="a float dtype",
+                got=form.dtype,
+            )
         place = checked_device(device)
         if count == self.num_channels and change is None:
             images = load(self._blocks(selection), selection, form, place)
         else:  # the bytes are repeated first: every channel may be normalised by levels of its own
-            plain = load(self._blocks(selection), selection, Form(torch.uint8), place)
+            plain = load_levels(self._blocks(selection), selection, place)
             plain = plain if change is None else change(plain)
             images = converted(plain.expand(-1, count, -1, -1), form)
+        return selected_tensors(images, *self._companions(selection, place, latents))
+
+    def _companions(self, selection: Selection, place: torch.device, latents: bool) -> Iterator[torch.Tensor]:
+        """Yield the labels of a selection, and its latents if they are wanted, on a device."""
+        import torch
+
         arrays = [self._labels(selection.split)]
         arrays += self._latents(selection.split).values() if latents else []
-        gathered = (torch.from_numpy(selection.gather(array)).to(place) for array in arrays)
-        return selected_tensors(images, *gathered)
+        for array in arrays:
+            yield torch.from_numpy(selection.gather(array)).to(place)
 
     def _checked_channels(self, channels: Any) -> int:
         if channels is None or channels == self.num_channels:
@@ -372,7 +390,8 @@ class ImageDataset(ABC):
     ) -> Batches:
         """Return images and labels in batches: one epoch of tuples per iteration.
 
-        The selection stays on the device as bytes; each batch is gathered, augmented and converted there.
+        The selection stays on the device as it is stored, mostly as bytes; each batch is gathered, augmented
+        and converted there.
 
         Args:
             split: Name of a split.
@@ -405,8 +424,6 @@ class ImageDataset(ABC):
             FormatError: The file is damaged.
             NotEnoughMemoryError: The bytes do not fit into the memory of the device.
         """
-        import torch
-
         if others:
             raise ParameterError(
                 "after the split, everything is given by name",
@@ -416,11 +433,10 @@ class ImageDataset(ABC):
                 hint=" or ".join(f"{name}={others[0]!r}" for name in ("batch_size", *self._choices())) + "?",
             )
         named = self.split_named(split)
-        stored = self.to_torch(
-            named, shuffle=False, device=device, dtype=torch.uint8, latents=latents, **choice
-        )
+        selection, place = self.select(named, **choice), checked_device(device)
         return Batches(
-            *stored.tensors,
+            load_levels(self._blocks(selection), selection, place),
+            *self._companions(selection, place, latents),
             batch_size=batch_size,
             shuffle=named == "train" if shuffle is None else shuffle,
             seed=seed,
@@ -451,12 +467,13 @@ class ImageDataset(ABC):
         Args:
             split: Name of a split.
             transform: Gets each image as a Pillow image of mode L or RGB, as torchvision's data sets hand
-                theirs out. Without one, images are float32 tensors (channels, height, width) in [0, 1].
+                theirs out, or of mode F where images are stored as float32. Without one, images are float32
+                tensors (channels, height, width) in [0, 1].
             target_transform: Gets each label as an int.
             latents: Whether items also hold what else is known of the image.
             **choice: Which of the split's images, as far as the family lets choose.
         """
         return view_of(self, self.select(split, **choice), transform, target_transform, latents)
 
-    def _blocks(self, selection: Selection) -> Iterable[tuple[int, NDArray[np.uint8]]]:
+    def _blocks(self, selection: Selection) -> Iterable[tuple[int, NDArray[Any]]]:
         return self._images(selection.split).blocks(selection.runs)

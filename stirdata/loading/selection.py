@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ _SHUFFLE_SEED = 42  # Source: the loader published with arXiv 2211.10288
 _VALIDATION = ("val", "valid", "validation")
 _BLOCK = 1 << 22  # bytes that are read together
 _AHEAD = 2
+_NEAR = 1e-3
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Selection:
         runs: Numbers of the images within the split, in the order asked for.
         image_shape: (height, width), or (height, width, 3) in colour.
         shuffle: Whether the images are shuffled.
+        dtype: NumPy's name of the type in which they are stored: ``uint8``, or ``float32`` with the same
+            levels, 0 to 255.
 
     Source: the loader published with arXiv 2211.10288.
     """
@@ -44,11 +48,12 @@ class Selection:
     runs: tuple[range, ...]
     image_shape: tuple[int, ...]
     shuffle: bool = False
+    dtype: str = "uint8"
 
     @property
     def nbytes(self) -> int:
-        """Size of the images as uint8, in bytes."""
-        return len(self) * math.prod(self.image_shape)
+        """Size of the images as they are stored, in bytes."""
+        return len(self) * math.prod(self.image_shape) * np.dtype(self.dtype).itemsize
 
     def __len__(self) -> int:
         return sum(map(len, self.runs))
@@ -77,21 +82,23 @@ class StoredImages:
 
     Attributes:
         bytes: Of the array that holds them, in C order.
-        shape: Of one image: (height, width), or (height, width, 3) in colour; uint8.
+        shape: Of one image: (height, width), or (height, width, 3) in colour.
         count: How many there are.
         first: Where they begin in the array, in images.
+        dtype: Of their levels, 0 to 255: ``uint8`` or ``float32``.
     """
 
     bytes: ImageBytes
     shape: tuple[int, ...]
     count: int
     first: int = 0
+    dtype: str = "uint8"
 
-    def blocks(self, runs: Sequence[range]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def blocks(self, runs: Sequence[range]) -> Iterator[tuple[int, NDArray[Any]]]:
         """Read runs of images in parts, in the order in which they are stored, ahead on a thread.
 
         Yields:
-            Where the part begins among the images of all runs, and its images: uint8 (B, *shape), valid
+            Where the part begins among the images of all runs, and its images: (B, *shape), valid
             until the next is asked for.
 
         Raises:
@@ -100,49 +107,53 @@ class StoredImages:
         """
         parts = self._parts(runs)
         most = max((len(part) for _, part in parts), default=0)
-        buffers = [np.empty((most, *self.shape), np.uint8) for _ in range(min(_AHEAD + 1, len(parts)))]
+        buffers = [np.empty((most, *self.shape), self.dtype) for _ in range(min(_AHEAD + 1, len(parts)))]
         targets = [buffers[turn % len(buffers)][: len(part)] for turn, (_, part) in enumerate(parts)]
         wanted = [self._block(part, target) for (_, part), target in zip(parts, targets, strict=True)]
         filling = ahead(self.bytes.fill(wanted), _AHEAD)
         for (place, _), target, _ in zip(parts, targets, filling, strict=True):
             yield place, target
 
-    def read(self, runs: Sequence[range]) -> NDArray[np.uint8]:
-        """Read runs of images into one array, in their order: uint8 (N, *shape).
+    def read(self, runs: Sequence[range]) -> NDArray[Any]:
+        """Read runs of images into one array, in their order: (N, *shape).
 
         Raises:
             MissingFileError: The file is gone.
             FormatError: The file is damaged, or another one than when it was opened.
         """
         parts = self._parts(runs)
-        result = np.empty((sum(map(len, runs)), *self.shape), np.uint8)
+        result = np.empty((sum(map(len, runs)), *self.shape), self.dtype)
         wanted = [self._block(part, result[place : place + len(part)]) for place, part in parts]
         for _ in self.bytes.fill(wanted):
             pass
         return result
 
-    def pick(self, numbers: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Read single images by their numbers, in any order and repeated: uint8 (N, *shape).
+    def pick(self, numbers: NDArray[np.integer]) -> NDArray[Any]:
+        """Read single images by their numbers, in any order and repeated: (N, *shape).
 
         Raises:
             MissingFileError: The file is gone.
             FormatError: The file is damaged, or another one than when it was opened.
         """
         wanted, places = np.unique(numbers, return_inverse=True)
-        chosen: NDArray[np.uint8] = self.read(runs_of(wanted))[places.reshape(-1)]
+        chosen: NDArray[Any] = self.read(runs_of(wanted))[places.reshape(-1)]
         return chosen
 
     def _parts(self, runs: Sequence[range]) -> list[tuple[int, range]]:
         """Cut runs into parts of a size that is read together; return their places, in stored order."""
-        step, place, parts = max(1, _BLOCK // max(1, math.prod(self.shape))), 0, []
+        step, place, parts = max(1, _BLOCK // max(1, self._each)), 0, []
         for run in runs:
             parts += [(place + at, run[at : at + step]) for at in range(0, len(run), step)]
             place += len(run)
         return sorted(parts, key=lambda part: part[1].start)
 
-    def _block(self, part: range, target: NDArray[np.uint8]) -> Block:
-        start = (self.first + part.start) * math.prod(self.shape)
-        return Block(start, target.reshape(-1).data)
+    @property
+    def _each(self) -> int:
+        """Bytes of an image."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    def _block(self, part: range, target: NDArray[Any]) -> Block:
+        return Block((self.first + part.start) * self._each, target.reshape(-1).view(np.uint8).data)
 
 
 @dataclass(frozen=True)
@@ -173,6 +184,36 @@ def runs_of(numbers: NDArray[np.integer]) -> tuple[range, ...]:
     return tuple(
         range(int(numbers[start]), int(numbers[end - 1]) + 1) for start, end in zip(starts, ends, strict=True)
     )
+
+
+def rows_of_factors(present: NDArray[np.float64], wanted: float | Iterable[float]) -> tuple[range, ...]:
+    """Return the images at some factors, factor by factor.
+
+    Args:
+        present: The factor of every image, float64 (N,).
+        wanted: A number or several. One that differs from a factor by less than a thousandth of it is that
+            factor: few people type 0.8408964.
+
+    Raises:
+        ParameterError: They are no numbers, or none of an image, or one is asked for twice.
+    """
+    each: list[Any] = list(wanted) if isinstance(wanted, Iterable) else [wanted]
+    if not each or not all(isinstance(factor, Real) for factor in each):
+        raise _no_factor("factors are one number or several", present, wanted)
+    runs: list[range] = []
+    for factor in each:
+        found = runs_of(np.flatnonzero(np.abs(present - factor) <= _NEAR * np.abs(present)))
+        if not found:
+            raise _no_factor("the file has no images of this factor", present, factor)
+        if set(found) & set(runs):
+            raise _no_factor("a factor is asked for twice", present, factor)
+        runs += found
+    return tuple(runs)
+
+
+def _no_factor(what: str, present: NDArray[np.float64], got: object) -> ParameterError:
+    known = ", ".join(f"{factor:.4g}" for factor in np.unique(present))
+    return ParameterError(what, where="factors", expected=f"some of {known}, each once", got=got)
 
 
 def split_named(name: Any, splits: Sequence[str]) -> str:

@@ -60,14 +60,14 @@ def to_float(
     channels_last: bool = False,
     out: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Return uint8 images as floats in [0, 1], normalised if ``mean`` and ``std`` are given.
+    """Return images with levels 0 to 255 as floats in [0, 1], normalised if ``mean`` and ``std`` are given.
 
     Computed on the images' device in bounded pieces: ``(images / 255 - mean) / std`` in float32, then
     rounded to ``dtype``. The divisors are tensors on that device: for a number, torch multiplies by the
     rounded reciprocal on GPUs, which gives other bits than the division on the CPU.
 
     Args:
-        images: uint8, shape (N, channels, height, width), on any device, in any memory layout.
+        images: uint8 or float32, shape (N, channels, height, width), on any device, in any memory layout.
         mean: A number, or one per channel, in units of [0, 1].
         std: Likewise.
         dtype: float32 (also for None), float16 or bfloat16.
@@ -291,7 +291,7 @@ def _no_levels(normalize: Any, channels: int) -> ParameterError:
 
 
 def converted(images: torch.Tensor, form: Form) -> torch.Tensor:
-    """Return uint8 images (N, channels, height, width), of any memory layout, in a form."""
+    """Return images with levels 0 to 255 (N, channels, height, width), of any memory layout, in a form."""
     import torch
 
     if form.dtype != torch.uint8:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stirdata.arguments import checked_function
+from stirdata.errors import ParameterError
 from stirdata.loading.tensors import channels_first, to_float
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Viewed(Protocol):
     def latents(self, split: str) -> dict[str, NDArray[Any]]:
         """Return what else is known of every image of a split, (N, …) by name."""
 
-    def stored(self, selection: Selection) -> NDArray[np.uint8]:
+    def stored(self, selection: Selection) -> NDArray[Any]:
         """Return the images of a selection as they are stored, in order."""
 
 
@@ -106,8 +107,8 @@ class View:
     Attributes:
         dataset: The dataset.
         selection: Which of its images.
-        transform: Gets each image as a Pillow image. Without one, images are float32 tensors
-            (channels, height, width) in [0, 1].
+        transform: Gets each image as a Pillow image, of mode F where images are stored as float32. Without
+            one, images are float32 tensors (channels, height, width) in [0, 1].
         target_transform: Gets each label as an int.
         latents: Whether items hold what else is known.
     """
@@ -126,7 +127,7 @@ class View:
         self.target_transform = checked_function("target_transform", target_transform)
         self.latents = bool(latents)
         self._labels = selection.gather(dataset.targets(selection.split))
-        self._images: NDArray[np.uint8] | None = None
+        self._images: NDArray[Any] | None = None
         self._others = (
             [selection.gather(array) for array in dataset.latents(selection.split).values()]
             if latents
@@ -176,18 +177,24 @@ class View:
 
         def __add__(self, other: Any) -> Any: ...
 
-    def _stored_images(self) -> NDArray[np.uint8]:
+    def _stored_images(self) -> NDArray[Any]:
         if self._images is None:
             self._images = self.dataset.stored(self.selection)
         return self._images
 
-    def _transformed(self, image: NDArray[np.uint8]) -> Any:
+    def _transformed(self, image: NDArray[Any]) -> Any:
         import torch
 
         if self.transform is None:
             return to_float(channels_first(torch.tensor(image[None], device="cpu")))[0]
         from PIL import Image
 
+        if image.dtype != "uint8" and image.ndim > 2:
+            raise ParameterError(
+                "Pillow has no colour images of floats",
+                where="transform",
+                expected="None, and transforms of tensors afterwards",
+            )
         return self.transform(Image.fromarray(image))
 
     def __repr__(self) -> str:

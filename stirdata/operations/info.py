@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,9 +194,11 @@ def _latents(family: Family, dataset: ImageDataset) -> Latents | None:
 
     if family.scale is None:
         return None
-    try:
-        splits = [dataset.latents(split) for split in dataset.splits]
-    except FormatError:
+    splits = []
+    for split in dataset.splits:
+        with suppress(FormatError):
+            splits.append(dataset.latents(split))
+    if not splits:
         return None
     together = {name: np.concatenate([latents[name] for latents in splits]) for name in splits[0]}
     scales = next(iter(together.values()))

@@ -146,13 +146,29 @@ def contact_sheet(source: Path, choice: Choice) -> NDArray[np.uint8]:
     found = recognize(source)
     dataset = found.family.loader()(found.path)
     split = dataset.splits[0] if choice.split is None else dataset.split_named(choice.split)
-    listed = found.family.scale is not None and found.family.scale.listed
-    decide = _by_scale if listed else _in_order_of_scale
+    decide = _by_scale if _has_few_scales(found.family, dataset, split) else _in_order_of_scale
     plan = decide(found.family, dataset, split, choice)
     _check_size(plan.arrangement, choice.zoom)
-    images = dataset.read(split, plan.numbers.ravel())
+    images = _levels(dataset.read(split, plan.numbers.ravel()))
     images = images.reshape(*plan.numbers.shape, *images.shape[1:])
     return draw(plan.arrangement, images, plan.boxes, choice.zoom)
+
+
+def _has_few_scales(family: Family, dataset: ImageDataset, split: str) -> bool:
+    """Tell whether a split has a few scales that are known."""
+    if family.scale is None or not family.scale.listed:
+        return False
+    try:
+        return bool(dataset.latents(split))
+    except FormatError:
+        return False
+
+
+def _levels(images: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return images as uint8, to look at; those that are stored as floats are rounded."""
+    import numpy as np
+
+    return images if images.dtype == np.uint8 else np.rint(images.clip(0, 255)).astype(np.uint8)
 
 
 def _by_scale(family: Family, dataset: ImageDataset, split: str, choice: Choice) -> _Plan:

@@ -27,7 +27,7 @@ from stirdata.manifest import (
 from stirdata.manifest import load as load_manifest
 from stirdata.storage import image_tree
 from stirdata.storage.forms import missing
-from stirdata.storage.stored import Stored, open_stored, stand_in
+from stirdata.storage.stored import Stored, stand_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -206,7 +206,7 @@ def _read(
             {name: sha256_of_array(a) for name, a in found.items()},
             tree.md5,
         )
-    stored = open_stored(path, layout.names)
+    stored = family.open(path)
     present = [name for name in layout.names if name in stored.headers]
     small = stored.read([name for name in present if name not in family.images])
     arrays = {
@@ -229,7 +229,7 @@ def _digest(stored: Stored, name: str, read: Mapping[str, NDArray[Any]]) -> str:
 
 
 def _whole(family: Family, path: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {**arrays, **open_stored(path, family.layout.names).read(list(family.images))}
+    return {**arrays, **family.open(path).read(list(family.images))}
 
 
 def _unreadable(path: Path, error: StirdataError) -> Finding:

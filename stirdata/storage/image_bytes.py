@@ -223,6 +223,35 @@ def _inflated(file: BinaryIO, part: FilePart) -> Iterator[bytes]:
             raise damaged(part.path, "the end of the compressed bytes too early")
 
 
+@dataclass(frozen=True)
+class JoinedBytes:
+    """Arrays that are one array together, in this order.
+
+    Attributes:
+        parts: Their bytes, and how many there are.
+    """
+
+    parts: tuple[tuple[ImageBytes, int], ...]
+
+    def fill(self, blocks: Sequence[Block]) -> Filling:
+        """Fill blocks from the parts that they are in; one may reach over several."""
+        end = 0
+        for content, size in self.parts:
+            begin, end = end, end + size
+            own = [block for block in blocks if block.start < end and block.start + len(block.target) > begin]
+            cut = [_within(block, begin, end) for block in own]
+            for block, _ in zip(own, content.fill(cut), strict=True):
+                if block.start + len(block.target) <= end:
+                    yield
+
+
+def _within(block: Block, begin: int, end: int) -> Block:
+    """Return the part of a block that lies between two places, counted from the first."""
+    first = max(block.start, begin)
+    last = min(block.start + len(block.target), end)
+    return Block(first - begin, block.target[first - block.start : last - block.start])
+
+
 class Portion(NamedTuple):
     """Bytes of a deflated stream that can be inflated on their own."""
 

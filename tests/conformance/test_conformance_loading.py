@@ -28,6 +28,17 @@ def stored(loader, split):
     return images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
 
 
+def as_stored(loader):
+    """Return the type in which images are handed out as they are: bytes, or levels divided by 255."""
+    return torch.uint8 if stored(loader, loader.splits[0]).dtype == np.uint8 else torch.float32
+
+
+def levels(loader, images):
+    """Return what images that were handed out as they are should be equal to, stored ones as a tensor."""
+    tensor = torch.from_numpy(np.ascontiguousarray(images))
+    return tensor if tensor.dtype == torch.uint8 else tensor / torch.tensor(255.0)
+
+
 def test_images_are_those_that_were_made(specimen, loader):
     flat = [array for name, array in specimen.arrays.items() if name in specimen.family.images]
     made = np.concatenate([array.reshape(-1) for array in flat])
@@ -105,6 +116,11 @@ def test_tensors_have_the_stored_values(loader, device):
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_every_type_and_memory_format(loader, dtype, channels_last):
     split = loader.splits[0]
+    if dtype == torch.uint8 and as_stored(loader) != torch.uint8:
+        for call in (loader.to_torch, loader.batches):
+            with pytest.raises(ParameterError, match="no whole numbers"):
+                call(split, dtype=dtype)
+        return
     plain = loader.to_torch(split, dtype=None if dtype != torch.uint8 else dtype)
     images = loader.to_torch(split, dtype=dtype, channels_last=channels_last).images
     assert images.equal(plain.images.to(dtype))
@@ -146,15 +162,17 @@ def test_arrays_equal_tensors(loader):
     assert len(arrays) == len(tensors.tensors)
     for array, tensor in zip(arrays, tensors, strict=True):
         assert array.tolist() == tensor.tolist()
-    assert loader.to_numpy("test", dtype="uint8")[0].dtype == np.uint8
+    named = str(as_stored(loader)).removeprefix("torch.")
+    assert loader.to_numpy("test", dtype=named)[0].dtype == named
     with pytest.raises(ParameterError, match="of this type"):
         loader.to_numpy("test", dtype=np.int32)
 
 
 def test_shuffled_alike(loader):
     order = np.random.RandomState(42).permutation(len(loader.targets("train")))
-    images, labels, *latents = loader.to_torch("train", shuffle=True, dtype=torch.uint8, latents=True)
-    assert images.numpy().tolist() == stored(loader, "train")[order].tolist()
+    options = {"shuffle": True, "dtype": as_stored(loader), "latents": True}
+    images, labels, *latents = loader.to_torch("train", **options)
+    assert images.equal(levels(loader, stored(loader, "train")[order]))
     assert labels.tolist() == loader.targets("train")[order].tolist()
     for tensor, array in zip(latents, loader.latents("train").values(), strict=True):
         assert tensor.tolist() == array[order].tolist()
@@ -162,9 +180,9 @@ def test_shuffled_alike(loader):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_batches_hand_out_every_image_once(loader, device):
-    plain = loader.batches("test", batch_size=7, device=device, dtype=torch.uint8, latents=True)
+    plain = loader.batches("test", batch_size=7, device=device, dtype=as_stored(loader), latents=True)
     images, labels, *latents = (torch.cat(parts) for parts in zip(*plain, strict=True))
-    assert images.cpu().numpy().tolist() == stored(loader, "test").tolist()
+    assert images.cpu().equal(levels(loader, stored(loader, "test")))
     assert labels.tolist() == loader.targets("test").tolist()
     for tensor, array in zip(latents, loader.latents("test").values(), strict=True):
         assert tensor.tolist() == array.tolist()
@@ -216,11 +234,19 @@ def test_batches_go_on_in_the_middle(loader):
 
 def test_augmented_batches(loader):
     augment = ScaleAugment(0.5, 2.0, seed=1)
+    if as_stored(loader) != torch.uint8:
+        with pytest.raises(ParameterError, match="8-bit images"):
+            next(iter(loader.batches("train", augment=augment)))
+        augment = flipped
     (images, _), *_ = loader.batches(
-        "train", batch_size=10**6, shuffle=False, dtype=torch.uint8, augment=augment
+        "train", batch_size=10**6, shuffle=False, dtype=as_stored(loader), augment=augment
     )
     wanted = augment(torch.from_numpy(stored(loader, "train")), torch.arange(len(images)), 0)
-    assert images.equal(wanted)
+    assert images.equal(levels(loader, wanted.numpy()))
+
+
+def flipped(images, indices, epoch):
+    return images.flip(3)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

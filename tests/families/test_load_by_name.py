@@ -67,4 +67,4 @@ def test_names_that_are_none():
 
 def test_the_register_can_be_called():
     assert stirdata.families() == families()
-    assert list(stirdata.families()) == ["mnist-scale", "stir", "scaled", "stl10"]
+    assert list(stirdata.families()) == ["mnist-scale", "stir", "scaled", "large-scale", "stl10"]

@@ -442,7 +442,7 @@ GOOD = some_images(4)
 @pytest.mark.parametrize(
     ("images", "labels", "others", "where"),
     [
-        (GOOD.float(), torch.arange(4), [], "images"),
+        (GOOD.double(), torch.arange(4), [], "images"),
         (GOOD[:, 0], torch.arange(4), [], "images"),
         (GOOD.numpy(), torch.arange(4), [], "images"),
         (GOOD, torch.arange(5), [], "labels"),

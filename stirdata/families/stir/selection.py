@@ -58,7 +58,7 @@ def select(frame: Frame, split: str, scales: Scales = ALL_SCALES, shuffle: bool 
     block = len(frame.classes) * frame.instances
     firsts = [frame.scales.index(scale) * block for scale in wanted]
     runs = tuple(range(first, first + block) for first in firsts)
-    return ScaleSelection(name, runs, frame.image_shape, checked_flag("shuffle", shuffle), wanted)
+    return ScaleSelection(name, runs, frame.image_shape, checked_flag("shuffle", shuffle), scales=wanted)
 
 
 def checked_scales(scales: Any, present: tuple[int, ...]) -> tuple[int, ...]:
