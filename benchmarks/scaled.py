@@ -75,11 +75,11 @@ def plain(out: Path) -> None:
     import h5py
     from PIL import Image
 
-    made = []
+    made, images = [], stand_in()
     for factor in FACTORS:
         size = round(SIDE * factor)
         before = (CANVAS - size) // 2
-        for image in stand_in():
+        for image in images:
             resized = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
             room = (before, CANVAS - size - before)
             made.append(np.pad(resized, [room, room, (0, 0)], mode="symmetric"))

@@ -19,6 +19,8 @@ from pathlib import Path
 from stirdata import interrupts
 from stirdata.errors import StirdataError, TargetError, TargetExistsError
 
+_FLUSHED_TOGETHER = 1 << 26
+"""Bytes: enough for a disk to be written to at its speed."""
 _REASONS = {
     errno.ENOSPC: "free some space or choose another folder",
     errno.EDQUOT: "your quota on this disk is used up: free some space or choose another folder",
@@ -246,6 +248,36 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def flushing(descriptor: int) -> Iterator[Callable[[int], None]]:
+    """Bring a file to the disk bit by bit on a thread, while it is written; wait for what has been begun.
+
+    Args:
+        descriptor: Of the file, open for writing.
+
+    Yields:
+        A function to call with the number of bytes that have been written since the last call.
+    """
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    bring = getattr(os, "fdatasync", os.fsync)
+    waiting = 0
+    running: Future[None] | None = None
+    with ThreadPoolExecutor(1) as executor:
+
+        def written(count: int) -> None:
+            nonlocal waiting, running
+            waiting += count
+            if waiting >= _FLUSHED_TOGETHER and (running is None or running.done()):
+                if running is not None:
+                    running.result()
+                waiting, running = 0, executor.submit(bring, descriptor)
+
+        yield written
+        if running is not None:
+            running.result()
 
 
 def _flush_everything(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stirdata import atomic
 from stirdata.errors import FormatError, MissingFileError
 from stirdata.storage.image_bytes import Block, BlockedArray, FilePart, Filling, ImageBytes, PlainBytes
 from stirdata.storage.image_bytes import opened as opened_part
@@ -50,10 +52,14 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], attributes: Mapping[st
 
 def write_blocked(
     path: Path, arrays: Mapping[str, NDArray[Any] | BlockedArray], attributes: Mapping[str, Any]
-) -> None:
+) -> str:
     """Write arrays of which some are never in memory as a whole, and attributes of the file.
 
-    The HDF5 library lays out the file in memory, without them; then they go where it left room.
+    The HDF5 library lays out the file in memory, without them; then they go where it left room. The file is
+    written from its first byte to its last, so that it is hashed without being read again.
+
+    Returns:
+        The SHA-256 of the file, as 64 hexadecimal digits.
     """
     import h5py
 
@@ -67,14 +73,39 @@ def write_blocked(
             else:
                 write_array(file, name, array)
         file.flush()
-        offsets = {name: file[name].id.get_offset() for name in arrays}
-    with path.open("wb") as target:
-        layout.copy_to(target)
-        for name, array in arrays.items():
-            if isinstance(array, BlockedArray):
-                target.seek(offsets[name])
-                for block in array.blocks():
-                    target.write(block.reshape(-1).view("u1").data)
+        blocked = {
+            file[name].id.get_offset(): array
+            for name, array in arrays.items()
+            if isinstance(array, BlockedArray) and array.nbytes
+        }
+    digest = hashlib.sha256()
+    with path.open("wb", buffering=0) as target, atomic.flushing(target.fileno()) as flush:
+        for piece in _in_order(layout, blocked):
+            digest.update(piece)
+            done = 0
+            while done < len(piece):
+                done += target.write(piece[done:])
+            flush(done)
+    return digest.hexdigest()
+
+
+def _in_order(layout: SparseFile, blocked: Mapping[int, BlockedArray]) -> Iterator[memoryview]:
+    """Yield the bytes of a file from first to last, each part valid until the next is asked for.
+
+    Args:
+        layout: All but the arrays.
+        blocked: Arrays by where they begin.
+    """
+    at = 0
+    for offset, array in sorted(blocked.items()):
+        yield from layout.pieces(at, offset)
+        at = offset
+        for block in array.blocks():
+            yield block.reshape(-1).view("u1").data
+            at += block.nbytes
+        if at != offset + array.nbytes:
+            raise ValueError(f"blocks of {at - offset} bytes for an array of {array.nbytes}")
+    yield from layout.pieces(at, layout.size)
 
 
 def _leave_room(file: h5py.File, name: str, array: BlockedArray) -> None:

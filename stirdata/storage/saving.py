@@ -122,13 +122,14 @@ def save(
     said = dict(attributes or {})
     trees: list[TreeDigest] = []
 
-    def write(path: Path) -> None:
+    def write(path: Path) -> str | None:
         if form == "png":
             trees.append(_write_tree(path, ordered, layout, workers, advance))
         elif form == "npy":
             _write_folder(path, content, said)
         else:
-            _write_file(path, form, content, said, workers, streamed=bool(layout.streamed))
+            return _write_file(path, form, content, said, workers, streamed=bool(layout.streamed))
+        return None
 
     def describe(files: list[FileEntry]) -> Manifest:
         entries = {name: array.entry() for name, array in content.items()}
@@ -213,18 +214,22 @@ def _write_file(
     workers: Workers,
     *,
     streamed: bool,
-) -> None:
+) -> str | None:
+    """Write a file; return its SHA-256 if that is known without reading it again."""
     from stirdata.storage import deflated_npz, hdf5, npz
 
     arrays: dict[str, Any] = {name: array.writable() for name, array in content.items()}
+    if form == "h5" and streamed:
+        return hdf5.write_blocked(path, arrays, attributes)
     if form == "h5":
-        (hdf5.write_blocked if streamed else hdf5.write)(path, arrays, attributes)
-        return
+        hdf5.write(path, arrays, attributes)
+        return None
     members = _members(arrays, attributes)
     if streamed:
         deflated_npz.write(path, members, workers.threads(), workers.count)
     else:
         npz.write(path, members)
+    return None
 
 
 def _write_folder(folder: Path, content: Mapping[str, _Hashed], attributes: Mapping[str, Any]) -> None:
@@ -263,7 +268,7 @@ def _write_tree(
 
 def save_file(
     target: Path,
-    write: Callable[[Path], None],
+    write: Callable[[Path], str | None],
     describe: Callable[[list[FileEntry]], Manifest],
     accept: Accept = lambda manifest: None,
 ) -> Manifest:
@@ -273,7 +278,7 @@ def save_file(
 
     Args:
         target: Replaced if it exists.
-        write: Writes the content to the path it gets.
+        write: Writes the content to the path it gets; returns its SHA-256, or None to have the file read.
         describe: Returns the manifest for the file that was written.
         accept: Called with the manifest before anything gets its name; raises to refuse it.
 
@@ -281,9 +286,10 @@ def save_file(
         TargetError: The output cannot be written.
     """
     with ExitStack() as finishing, atomic.new_file(target) as partial:
-        write(partial)
+        sha256 = write(partial)
         atomic.flush(partial)
-        manifest = describe([describe_file(partial, target.name)])
+        entry = FileEntry(target.name, partial.stat().st_size, sha256) if sha256 else None
+        manifest = describe([entry or describe_file(partial, target.name)])
         accept(manifest)
         finishing.enter_context(interrupts.deferred())  # until the data has its name
         save_manifest(target, manifest)

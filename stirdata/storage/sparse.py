@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,12 +72,16 @@ class SparseFile(io.RawIOBase):
         self._at += done
         return done
 
-    def copy_to(self, file: BinaryIO) -> None:
-        """Write the content to another file, which has to be empty, without what was skipped."""
-        for page, content in sorted(self._pages.items()):
-            file.seek(page * _PAGE)
-            file.write(content[: max(self._size - page * _PAGE, 0)])
-        file.truncate(self._size)
+    @property
+    def size(self) -> int:
+        """Number of bytes, with those that were skipped."""
+        return self._size
+
+    def pieces(self, start: int, stop: int) -> Iterator[memoryview]:
+        """Yield the bytes from one place to another, in parts."""
+        empty = bytes(_PAGE)
+        for page, first, last in _parts(start, stop - start):
+            yield memoryview(self._pages.get(page, empty))[first:last]
 
 
 def _parts(start: int, count: int) -> Iterator[tuple[int, int, int]]:
