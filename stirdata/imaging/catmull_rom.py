@@ -48,11 +48,23 @@ def resize(images: NDArray[np.uint8], size: int) -> NDArray[np.float64]:
     return result
 
 
-def resize_content(images: NDArray[np.uint8], size: int) -> Content:
-    """Resize as :func:`resize` does, but compute only what is not 0 in all images."""
+def resize_content(
+    images: NDArray[np.uint8], size: int, rows: range | None = None, columns: range | None = None
+) -> Content:
+    """Resize as :func:`resize` does, but compute only what is not 0 in all images.
+
+    Args:
+        images: uint8, shape (N, side, side).
+        size: New side in pixels.
+        rows: Those of the resized images that are wanted; None for all.
+        columns: Likewise.
+    """
     source = prefiltered(images, size)
     filled = source.any(axis=0)
-    rows, columns = (_reached(np.any(filled, axis=axis), size) for axis in (1, 0))
+    rows, columns = (
+        _common(_reached(np.any(filled, axis=axis), size), wanted)
+        for axis, wanted in ((1, rows), (0, columns))
+    )
     low, high = (limit(axis=(1, 2))[:, None, None] for limit in (source.min, source.max))
     along_x = _interpolate(source.astype(np.float64).transpose(0, 2, 1), size, columns)
     along_y = _interpolate(along_x.transpose(0, 2, 1), size, rows)
@@ -66,6 +78,14 @@ def _reached(filled: Any, size: int) -> range:
     padded = np.take(filled, reflected(len(filled), 2))
     reached = np.flatnonzero(padded[below + 1] | padded[below + 2] | padded[below + 3] | padded[below + 4])
     return range(int(reached[0]), int(reached[-1]) + 1) if len(reached) else range(0)
+
+
+def _common(reached: range, wanted: range | None) -> range:
+    """Return the part of a range that is wanted."""
+    if wanted is None:
+        return reached
+    start = max(reached.start, wanted.start)
+    return range(start, max(start, min(reached.stop, wanted.stop)))
 
 
 def _positions(side: int, size: int) -> NDArray[np.float64]:

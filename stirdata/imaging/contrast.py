@@ -49,7 +49,8 @@ _DIGITS = 60
 
 _SMOOTHING = 7 / 8
 """Of the filter, in pixels of the object. Source: arXiv 2211.10288, its generator of mnist."""
-_BLOCK_IMAGES = 25  # few enough for the processor's caches, enough for NumPy to be busy with numbers
+_BLOCK_PIXELS = 150_000  # few enough for the processor's caches, enough for NumPy to be busy with numbers
+_FEWEST_IMAGES, _MOST_IMAGES = 4, 25
 
 
 def smoothed_levels(
@@ -72,9 +73,12 @@ def smoothed_levels(
     order = _by_extent(objects)
     objects, places = objects[order], positions[order].astype(np.int64)
     sigma = _SMOOTHING * size / objects.shape[1]
-    for start in range(0, len(objects), _BLOCK_IMAGES):
-        block = slice(start, start + _BLOCK_IMAGES)
-        content = _visible(resize_content(objects[block], size), places[block], canvas)
+    side = min(size + 2 * radius_of(sigma), canvas)
+    step = max(_FEWEST_IMAGES, min(_MOST_IMAGES, _BLOCK_PIXELS // side**2))
+    for start in range(0, len(objects), step):
+        block = slice(start, start + step)
+        (left, right), (top, bottom) = (_on_canvases(at, size, 0, canvas) for at in places[block].T)
+        content = resize_content(objects[block], size, range(top, bottom), range(left, right))
         contrast.add(start, *_smoothed(content, sigma, places[block], canvas))
     contrast.settle()
     return contrast.levels[np.argsort(order)]
@@ -89,14 +93,6 @@ def _by_extent(objects: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.lexsort([filled.any(axis=axis).argmax(axis=1) for axis in (1, 2)])
 
 
-def _visible(content: Content, positions: NDArray[np.int64], canvas: int) -> Content:
-    """Leave out what lies beyond the canvases of all images."""
-    (left, top), (right, bottom) = -positions.max(axis=0), canvas - positions.min(axis=0)
-    rows = slice(max(int(top) - content.rows.start, 0), max(int(bottom) - content.rows.start, 0))
-    columns = slice(max(int(left) - content.columns.start, 0), max(int(right) - content.columns.start, 0))
-    return Content(content.pixels[:, rows, columns], content.rows[rows], content.columns[columns])
-
-
 def _smoothed(
     content: Content, sigma: float, positions: NDArray[np.int64], canvas: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -106,12 +102,32 @@ def _smoothed(
         Windows of the canvases, float64, shape (N, width, height), x before y; left and top of each
         window, int64, shape (N, 2), which may be beyond the canvas.
     """
-    margin = radius_of(sigma)
     corners = positions + np.array([content.columns.start, content.rows.start])
-    # One margin is what smoothing spreads, the other what it needs to know and does not return.
-    along_y = smooth(surrounded(content.pixels, corners[:, 1], canvas, 2 * margin), sigma)
-    along_x = smooth(surrounded(along_y.transpose(0, 2, 1), corners[:, 0], canvas, 2 * margin), sigma)
-    return along_x, corners - margin
+    pixels, margin = content.pixels, radius_of(sigma)
+    for axis in (1, 0):
+        size = pixels.shape[1]
+        # One margin is what smoothing spreads, the other what it needs to know and does not return.
+        first, last = _on_canvases(corners[:, axis], size, margin, canvas)
+        padded = surrounded(pixels, corners[:, axis], canvas, first - margin, last + margin)
+        pixels = smooth(padded, sigma).transpose(0, 2, 1)
+        corners[:, axis] += first
+    return pixels.transpose(0, 2, 1), corners
+
+
+def _on_canvases(starts: NDArray[np.int64], size: int, margin: int, canvas: int) -> tuple[int, int]:
+    """Return which lines of objects, and of a margin around them, are on any of their canvases.
+
+    Args:
+        starts: Line of each canvas where its object begins, shape (N,).
+        size: Lines of the objects.
+        margin: Lines before and behind them.
+        canvas: Lines of the canvases.
+
+    Returns:
+        The first, and the one behind the last, counted from the beginning of the objects.
+    """
+    first, last = max(-margin, -int(starts.max())), min(size + margin, canvas - int(starts.min()))
+    return first, max(first, last)
 
 
 class Contrast:

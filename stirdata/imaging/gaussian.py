@@ -101,7 +101,7 @@ def reflected(length: int, margin: int) -> NDArray[np.int64]:
 
 
 def surrounded(
-    objects: NDArray[np.float64], starts: NDArray[np.int64], canvas: int, margin: int
+    objects: NDArray[np.float64], starts: NDArray[np.int64], canvas: int, first: int, last: int
 ) -> NDArray[np.float64]:
     """Put each object on rows of zeros, from its own row on, and return the rows around it.
 
@@ -112,16 +112,18 @@ def surrounded(
         objects: float64, shape (N, size, width).
         starts: Row of each object's first row, shape (N,); rows beyond the canvas do not count.
         canvas: Number of rows of the canvas.
-        margin: Rows to return before and behind the object.
+        first: First row to return, counted from the object's first one; negative for one before it.
+        last: The one behind the last row to return, counted likewise.
 
     Returns:
-        float64, shape (N, size + 2 * margin, width); the first row is ``starts - margin``.
+        float64, shape (N, last - first, width).
     """
     count, size, width = objects.shape
     with_zero = np.zeros((count, size + 1, width))
     with_zero[:, :size] = objects
-    canvas_rows = np.clip(starts[:, None] + np.arange(-margin, size + margin), 0, canvas - 1)
+    canvas_rows = np.clip(starts[:, None] + np.arange(first, last), 0, canvas - 1)
     rows = canvas_rows - starts[:, None]
     rows = np.where((rows >= 0) & (rows < size), rows, size)  # row ``size`` is the zero row
     rows += np.arange(count)[:, None] * (size + 1)
-    return np.take(with_zero.reshape(count * (size + 1), width), rows, axis=0)
+    found: NDArray[np.float64] = np.take(with_zero.reshape(count * (size + 1), width), rows, axis=0)
+    return found

@@ -63,9 +63,10 @@ def test_rows_are_those_of_the_padded_canvas(size: int, room: int, margin: int, 
     canvas = size + room
     starts = np.array(data.draw(st.lists(st.integers(0, room), min_size=1, max_size=3)))
     objects = np.random.RandomState(size).uniform(1, 2, (len(starts), size, 2))
-    result = gaussian.surrounded(objects, starts, canvas, margin)
+    first = data.draw(st.integers(-margin, size + margin))
+    result = gaussian.surrounded(objects, starts, canvas, first, size + margin)
     for rows, pixels, start in zip(result, objects, starts, strict=True):
         whole = np.zeros((canvas, 2))
         whole[start : start + size] = pixels
         padded = np.pad(whole, [(margin, margin), (0, 0)], mode="edge")
-        assert np.array_equal(rows, padded[start : start + size + 2 * margin])
+        assert np.array_equal(rows, padded[start + margin + first : start + size + 2 * margin])

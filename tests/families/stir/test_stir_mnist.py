@@ -138,7 +138,7 @@ def test_window_as_large_as_the_canvas_that_does_not_cover_it(left: int, top: in
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     images, positions = digits(7, 1, 20), np.arange(14, dtype=np.int32).reshape(7, 2)
     expected = smoothed_levels(images, 45, positions, 64)
-    monkeypatch.setattr("stirdata.imaging.contrast._BLOCK_IMAGES", 3)
+    monkeypatch.setattr("stirdata.imaging.contrast._MOST_IMAGES", 3)
     assert np.array_equal(smoothed_levels(images, 45, positions, 64), expected)
 
 
