@@ -155,13 +155,16 @@ def contact_sheet(source: Path, choice: Choice) -> NDArray[np.uint8]:
 
 
 def _has_few_scales(family: Family, dataset: ImageDataset, split: str) -> bool:
-    """Tell whether a split has a few scales that are known."""
+    """Tell whether a split has a few scales that are known, each of which all classes could have."""
+    import numpy as np
+
     if family.scale is None or not family.scale.listed:
         return False
     try:
-        return bool(dataset.latents(split))
+        scales = next(iter(dataset.latents(split).values()))
     except FormatError:
         return False
+    return len(np.unique(scales)) * dataset.num_classes <= len(scales)
 
 
 def _levels(images: NDArray[Any]) -> NDArray[np.uint8]:
