@@ -22,6 +22,7 @@ from stirdata.executors import Workers
 from stirdata.families import recipe_named
 from stirdata.families.family import Job, Made, Material
 from stirdata.families.making import make_and_save
+from stirdata.families.mnist_scale import recipe as mnist_scale
 from stirdata.families.scaled.benchmarks import job_of
 from stirdata.imaging.resize import resize
 from stirdata.manifest import pinned
@@ -126,12 +127,12 @@ def make(entry: Entry, folder: Path) -> Path:
     """Make the dataset of a picture; return where it is."""
     family, recipe = recipe_named(entry.recipe)
     target = folder / "set.h5"
-    if entry.recipe == "mnist-scale":
-        return stirdata.generate("mnist-scale", source="synthetic", out=target).path
     if family.name == "stir":
         return stirdata.generate("stir-custom", out=target, **_own_pictures(folder)).path
     source = stand_in(entry)
-    if family.name == "scaled":
+    if entry.recipe == "mnist-scale":
+        job = _of_mnist_scale(family.specimen())
+    elif family.name == "scaled":
         asked = recipe.parameters_of(dict(entry.options))
         job = job_of(entry.recipe, source, asked.setting(source), Material())
     else:
@@ -139,6 +140,16 @@ def make(entry: Entry, folder: Path) -> Path:
     with Workers(1) as places, locks.locked(target):
         make_and_save(family, job, target, "h5", places)
     return target
+
+
+def _of_mnist_scale(job: Job) -> Job:
+    """Return the job of a small realization of MNIST-scale."""
+    digits, labels = synthetic.draw(FIRST_TEST, FIRST_TEST + 600)
+    splits = mnist_scale.generate(digits, labels, seed=0, sizes=mnist_scale.SplitSizes(400, 50, 100))
+    arrays = {
+        f"{name}/{kind}": array for name, split in splits.items() for kind, array in vars(split).items()
+    }
+    return Job(job.description, lambda workers, advance: Made(arrays))
 
 
 def _of_arrays(job: Job, source: LabelledImages) -> Job:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from leftovers import litter
-from specimens import target_in, write
+from specimens import CASES, target_in, write
 
 from stirdata.errors import StirdataError, TargetError
 from stirdata.operations.verify import verify
@@ -46,7 +46,20 @@ def is_all_or_nothing(told, form):
     assert {old_data, new_data} <= left
 
 
+def _one_of_several_alike(specimen):
+    """Skip a family whose files are written by the very same code as those of one before it."""
+    family, form = specimen.family, specimen.form
+    alike = [
+        other
+        for other, form_ in CASES
+        if form_ == form and bool(other.layout.streamed) == bool(family.layout.streamed)
+    ]
+    if alike[0] is not family:
+        pytest.skip(f"written as {alike[0].name} is")
+
+
 def _one_form_of_file(specimen):
+    _one_of_several_alike(specimen)
     if specimen.form == "npz" and "h5" in specimen.family.layout.forms:
         pytest.skip("one form of file is enough: they get their names alike")
 
@@ -62,6 +75,7 @@ def test_killed_while_replacing_there_is_all_or_nothing(specimen, tmp_path):
 
 
 def test_interrupted_at_every_step_nothing_is_left_behind(dataset, tmp_path):
+    _one_of_several_alike(dataset)
     told = struck(dataset, "SIGINT", tmp_path, "old")
     for step, code, (_, everything), proven, (_, again) in told["steps"]:
         assert (proven, again) == (True, told["after"][1]), step

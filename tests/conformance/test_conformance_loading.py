@@ -251,8 +251,9 @@ def flipped(images, indices, epoch):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_views_in_a_data_loader(specimen, workers):
-    if workers and specimen.form != specimen.family.layout.forms[0]:
-        pytest.skip("workers, which take long to start, open the family's first form")
+    first = specimen.form == specimen.family.layout.forms[0]
+    if workers and not (first and specimen.family.name in ("mnist-scale", "stir", "scaled")):
+        pytest.skip("workers take long to start: one form of each kind of loader")
     loader = specimen.load()
     view = loader.view("test", latents=True)
     assert isinstance(view, torch.utils.data.Dataset)
