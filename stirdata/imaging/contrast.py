@@ -50,7 +50,7 @@ _DIGITS = 60
 _SMOOTHING = 7 / 8
 """Of the filter, in pixels of the object. Source: arXiv 2211.10288, its generator of mnist."""
 _BLOCK_PIXELS = 150_000  # few enough for the processor's caches, enough for NumPy to be busy with numbers
-_FEWEST_IMAGES, _MOST_IMAGES = 4, 25
+_FEWEST_IMAGES, _MOST_IMAGES = 4, 100
 
 
 def smoothed_levels(
