@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stirdata import evaluation as evaluation
     from stirdata.errors import StirdataError as StirdataError
     from stirdata.families import families as families
     from stirdata.families.mnist_scale.loader import MNISTScale as MNISTScale
@@ -35,7 +36,11 @@ _HOME_OF_NAME = {
     "generate": "stirdata.operations.generate",
     "load": "stirdata.families.recognition",
 }
-_HOME_OF_MODULE = {"families": "stirdata.families", "scenarios": "stirdata.families.stir.scenarios"}
+_HOME_OF_MODULE = {
+    "evaluation": "stirdata.evaluation",
+    "families": "stirdata.families",
+    "scenarios": "stirdata.families.stir.scenarios",
+}
 
 __all__ = [
     "STL10",
@@ -47,6 +52,7 @@ __all__ = [
     "ShiftAugment",
     "StirdataError",
     "__version__",
+    "evaluation",
     "families",
     "generate",
     "load",

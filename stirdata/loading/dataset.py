@@ -190,7 +190,7 @@ class ImageDataset(ABC):
         for the last rounding; those of images stored as float32 are of float64.
         """
         selection = self.select(split, **choice)
-        blocks = (block for _, block in self._blocks(selection))
+        blocks = (block for _, block in self.blocks(selection))
         return (mean_and_std if selection.dtype == "uint8" else mean_and_std_of_floats)(
             blocks, self.num_channels
         )
@@ -292,7 +292,7 @@ class ImageDataset(ABC):
 
         count = self._checked_channels(channels)
         wanted = torch.float32 if dtype is None else dtype
-        form = checked_form(wanted, channels_last, self._levels(normalize), count)
+        form = checked_form(wanted, channels_last, self.levels(normalize), count)
         if form.dtype == torch.uint8 and selection.dtype != "uint8":
             raise ParameterError(
                 "these images are no whole numbers, and rounding them is left to you",
@@ -302,9 +302,9 @@ class ImageDataset(ABC):
             )
         place = checked_device(device)
         if count == self.num_channels and change is None:
-            images = load(self._blocks(selection), selection, form, place)
+            images = load(self.blocks(selection), selection, form, place)
         else:  # the bytes are repeated first: every channel may be normalised by levels of its own
-            plain = load_levels(self._blocks(selection), selection, place)
+            plain = load_levels(self.blocks(selection), selection, place)
             plain = plain if change is None else change(plain)
             images = converted(plain.expand(-1, count, -1, -1), form)
         return selected_tensors(images, *self._companions(selection, place, latents))
@@ -330,7 +330,7 @@ class ImageDataset(ABC):
             got=channels,
         )
 
-    def _levels(self, normalize: Any) -> Any:
+    def levels(self, normalize: Any) -> Any:
         """Return mean and standard deviation to normalise by, or None; see :meth:`to_torch`."""
         if normalize is None or normalize is False:
             return None
@@ -435,13 +435,13 @@ class ImageDataset(ABC):
         named = self.split_named(split)
         selection, place = self.select(named, **choice), checked_device(device)
         return Batches(
-            load_levels(self._blocks(selection), selection, place),
+            load_levels(self.blocks(selection), selection, place),
             *self._companions(selection, place, latents),
             batch_size=batch_size,
             shuffle=named == "train" if shuffle is None else shuffle,
             seed=seed,
             dtype=dtype,
-            normalize=False if normalize is False else self._levels(normalize),
+            normalize=False if normalize is False else self.levels(normalize),
             channels_last=channels_last,
             channels=self._checked_channels(channels),
             drop_last=drop_last,
@@ -475,5 +475,11 @@ class ImageDataset(ABC):
         """
         return view_of(self, self.select(split, **choice), transform, target_transform, latents)
 
-    def _blocks(self, selection: Selection) -> Iterable[tuple[int, NDArray[Any]]]:
+    def blocks(self, selection: Selection) -> Iterable[tuple[int, NDArray[Any]]]:
+        """Yield the images of a selection in parts, in the order in which they are stored.
+
+        Yields:
+            Where the part begins in the selection's order, even of a shuffled one, and its images, as
+            :meth:`read` returns them; valid until the next part is asked for.
+        """
         return self._images(selection.split).blocks(selection.runs)

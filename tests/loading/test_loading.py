@@ -44,8 +44,8 @@ def test_bytes_are_arranged_alike_with_the_steps_of_other_devices(
     selection = dataset.select("test", (3, 12), shuffle)
     here = np.zeros((8, 144 * dataset.num_channels), np.uint8)
     there = torch.zeros(here.shape, dtype=torch.uint8)
-    loading._arrange(dataset._blocks(selection), selection, here, channels_last)
-    loading._arrange_on_device(dataset._blocks(selection), selection, there, channels_last)
+    loading._arrange(dataset.blocks(selection), selection, here, channels_last)
+    loading._arrange_on_device(dataset.blocks(selection), selection, there, channels_last)
     assert here.any()
     np.testing.assert_array_equal(there.numpy(), here)
 
@@ -86,7 +86,7 @@ def test_what_is_written_ends_before_what_is_read(
 def test_read_only_blocks_are_taken_too(tmp_path: Path, monkeypatch: Any) -> None:
     dataset = STIRDataset(small_file(tmp_path))
     expected = dataset.to_torch("test")
-    blocks = dataset._blocks
+    blocks = dataset.blocks
 
     def frozen(selection: Any) -> Any:
         for place, shared in blocks(selection):
@@ -94,7 +94,7 @@ def test_read_only_blocks_are_taken_too(tmp_path: Path, monkeypatch: Any) -> Non
             block.flags.writeable = False
             yield place, block
 
-    monkeypatch.setattr(dataset, "_blocks", frozen)
+    monkeypatch.setattr(dataset, "blocks", frozen)
     assert torch.equal(dataset.to_torch("test").images, expected.images)
 
 

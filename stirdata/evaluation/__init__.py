@@ -1,0 +1,59 @@
+"""How a network does: at every scale, under shifts, inside. Each measure is a function with a plain result.
+
+A model is a torch module or any callable that turns images (N, channels, height, width), float32 in [0, 1] or
+normalised, into logits (N, classes). What is evaluated on is a dataset that stirdata loads, or tensors.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stirdata.evaluation.equivariance import EquivarianceError as EquivarianceError
+    from stirdata.evaluation.equivariance import StirEquivarianceError as StirEquivarianceError
+    from stirdata.evaluation.equivariance import equivariance_error as equivariance_error
+    from stirdata.evaluation.equivariance import equivariance_error_stir as equivariance_error_stir
+    from stirdata.evaluation.generalization import ScaleGeneralization as ScaleGeneralization
+    from stirdata.evaluation.generalization import scale_generalization as scale_generalization
+    from stirdata.evaluation.shifts import FlipRate as FlipRate
+    from stirdata.evaluation.shifts import ShiftConsistency as ShiftConsistency
+    from stirdata.evaluation.shifts import flip_rate as flip_rate
+    from stirdata.evaluation.shifts import shift_consistency as shift_consistency
+
+_HOME_OF_NAME = {
+    "EquivarianceError": "stirdata.evaluation.equivariance",
+    "StirEquivarianceError": "stirdata.evaluation.equivariance",
+    "equivariance_error": "stirdata.evaluation.equivariance",
+    "equivariance_error_stir": "stirdata.evaluation.equivariance",
+    "FlipRate": "stirdata.evaluation.shifts",
+    "ScaleGeneralization": "stirdata.evaluation.generalization",
+    "ShiftConsistency": "stirdata.evaluation.shifts",
+    "flip_rate": "stirdata.evaluation.shifts",
+    "scale_generalization": "stirdata.evaluation.generalization",
+    "shift_consistency": "stirdata.evaluation.shifts",
+}
+
+__all__ = [
+    "EquivarianceError",
+    "FlipRate",
+    "ScaleGeneralization",
+    "ShiftConsistency",
+    "StirEquivarianceError",
+    "equivariance_error",
+    "equivariance_error_stir",
+    "flip_rate",
+    "scale_generalization",
+    "shift_consistency",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that defines a public name when the name is first asked for."""
+    if name not in _HOME_OF_NAME:
+        raise AttributeError(f"module 'stirdata.evaluation' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF_NAME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
