@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     from stirdata.evaluation.equivariance import equivariance_error_stir as equivariance_error_stir
     from stirdata.evaluation.generalization import ScaleGeneralization as ScaleGeneralization
     from stirdata.evaluation.generalization import scale_generalization as scale_generalization
+    from stirdata.evaluation.scale_index import ScaleIndexCorrelation as ScaleIndexCorrelation
+    from stirdata.evaluation.scale_index import scale_index_correlation as scale_index_correlation
     from stirdata.evaluation.shifts import FlipRate as FlipRate
     from stirdata.evaluation.shifts import ShiftConsistency as ShiftConsistency
     from stirdata.evaluation.shifts import flip_rate as flip_rate
     from stirdata.evaluation.shifts import shift_consistency as shift_consistency
+    from stirdata.evaluation.similarity import FeatureSimilarity as FeatureSimilarity
+    from stirdata.evaluation.similarity import feature_similarity as feature_similarity
 
 _HOME_OF_NAME = {
+    "FeatureSimilarity": "stirdata.evaluation.similarity",
+    "ScaleIndexCorrelation": "stirdata.evaluation.scale_index",
+    "feature_similarity": "stirdata.evaluation.similarity",
+    "scale_index_correlation": "stirdata.evaluation.scale_index",
     "EquivarianceError": "stirdata.evaluation.equivariance",
     "StirEquivarianceError": "stirdata.evaluation.equivariance",
     "equivariance_error": "stirdata.evaluation.equivariance",
@@ -34,14 +42,18 @@ _HOME_OF_NAME = {
 
 __all__ = [
     "EquivarianceError",
+    "FeatureSimilarity",
     "FlipRate",
     "ScaleGeneralization",
+    "ScaleIndexCorrelation",
     "ShiftConsistency",
     "StirEquivarianceError",
     "equivariance_error",
     "equivariance_error_stir",
+    "feature_similarity",
     "flip_rate",
     "scale_generalization",
+    "scale_index_correlation",
     "shift_consistency",
 ]
 
