@@ -8,6 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stirdata.evaluation.baselines import Baselines as Baselines
+    from stirdata.evaluation.baselines import Comparison as Comparison
+    from stirdata.evaluation.baselines import baselines as baselines
     from stirdata.evaluation.equivariance import EquivarianceError as EquivarianceError
     from stirdata.evaluation.equivariance import StirEquivarianceError as StirEquivarianceError
     from stirdata.evaluation.equivariance import equivariance_error as equivariance_error
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from stirdata.evaluation.similarity import feature_similarity as feature_similarity
 
 _HOME_OF_NAME = {
+    "Baselines": "stirdata.evaluation.baselines",
+    "Comparison": "stirdata.evaluation.baselines",
+    "baselines": "stirdata.evaluation.baselines",
     "FeatureSimilarity": "stirdata.evaluation.similarity",
     "ScaleIndexCorrelation": "stirdata.evaluation.scale_index",
     "feature_similarity": "stirdata.evaluation.similarity",
@@ -41,6 +47,8 @@ _HOME_OF_NAME = {
 }
 
 __all__ = [
+    "Baselines",
+    "Comparison",
     "EquivarianceError",
     "FeatureSimilarity",
     "FlipRate",
@@ -48,6 +56,7 @@ __all__ = [
     "ScaleIndexCorrelation",
     "ShiftConsistency",
     "StirEquivarianceError",
+    "baselines",
     "equivariance_error",
     "equivariance_error_stir",
     "feature_similarity",

@@ -22,6 +22,8 @@ from stirdata.progress import bar, say
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stirdata.evaluation.baselines import Baselines, Comparison
+
 
 @dataclass(frozen=True)
 class ScaleGeneralization(Result):
@@ -116,6 +118,17 @@ class ScaleGeneralization(Result):
         """
         other = [scale for scale in scenario.test if scale not in set(scenario.train)]
         return {"own": self.at(scenario.train), **({"other": self.at(other)} if other else {})}
+
+    def compare(self, known: Baselines) -> Comparison:
+        """Return this result beside published ones; see :func:`stirdata.evaluation.baselines`.
+
+        Raises:
+            ParameterError: It has scales that are not published.
+        """
+        from stirdata.evaluation.baselines import compare
+
+        scales = self.groups.names() if self.groups.edges is not None else self.scales.tolist()
+        return compare(known, scales, lambda chosen: float(self.at(chosen).mean()))
 
     def __add__(self, other: ScaleGeneralization) -> ScaleGeneralization:
         """Return the result of two ranks together, which had parts of the same images."""

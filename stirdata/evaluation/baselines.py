@@ -1,0 +1,198 @@
+"""What others have published, to be put beside a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stirdata.errors import ParameterError
+from stirdata.evaluation.results import Result, plain
+from stirdata.manifest import pinned
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_FILES = "baselines-"
+"""How the names of the manifests begin that hold published results; the benchmark follows."""
+
+
+@dataclass(frozen=True)
+class Baselines(Result):
+    """Published accuracy of several networks at every scale.
+
+    Attributes:
+        title: Of the set and scenario.
+        source: Where the figures are from.
+        models: Names, (M,).
+        scales: In pixels, (S,).
+        mean: Accuracy over the runs, 0 to 1, float64 (M, S).
+        std: Standard deviation of the runs, as published, float64 (M, S).
+        runs: Of each network, int64 (M,).
+        trained: Scales that the networks were trained at, in pixels.
+    """
+
+    title: str
+    source: str
+    models: tuple[str, ...]
+    scales: NDArray[np.int64] = field(repr=False)
+    mean: NDArray[np.float64] = field(repr=False)
+    std: NDArray[np.float64] = field(repr=False)
+    runs: NDArray[np.int64] = field(repr=False)
+    trained: tuple[int, ...] = field(repr=False)
+
+    def over(self, scales: Sequence[int]) -> NDArray[np.float64]:
+        """Return the accuracy of each network over some scales, all of which have as many images: (M,)."""
+        mean: NDArray[np.float64] = self.mean[:, np.isin(self.scales, scales)].mean(axis=1)
+        return mean
+
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """Return the mean of each network at every scale."""
+        each = {name: plain(row) for name, row in zip(self.models, self.mean, strict=True)}
+        return {"scale (pixels)": plain(self.scales), **each}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "title": self.title,
+            "source": self.source,
+            "scales": plain(self.scales),
+            "trained": list(self.trained),
+            "models": {
+                name: {"runs": int(runs), "mean": plain(mean), "std": plain(std)}
+                for name, runs, mean, std in zip(self.models, self.runs, self.mean, self.std, strict=True)
+            },
+        }
+
+
+def baselines(of: str, *, set: str, scenario: str) -> Baselines:  # noqa: A002 - as people say it
+    """Return what is published of networks on a benchmark.
+
+    Args:
+        of: The benchmark: ``stir``.
+        set: Which of its sets: ``emoji``, ``mnist``, ``trafficsign``, ``aerial``.
+        scenario: ``small2large``, ``mid2rest``, ``large2small``, ``all2all``.
+
+    Raises:
+        ParameterError: There is nothing of these names.
+
+    Example:
+        >>> known = baselines("stir", set="mnist", scenario="small2large")
+        >>> len(known.models), known.mean.shape, known.trained[0], known.trained[-1]
+        (11, (11, 48), 17, 32)
+
+    Source: arXiv 2211.10288, aggregated from the results published with it.
+    """
+    facts = pinned(_FILES + _known("of", of, _present()))
+    sets = facts["accuracy"]
+    scenarios = sets[_known("set", set, sets)]
+    networks = scenarios[_known("scenario", scenario, scenarios)]
+    (first, last), (low, high) = facts["scales"], facts["trained"][scenario]
+    return Baselines(
+        f"{of} {set}, {scenario}",
+        facts["source"],
+        tuple(networks),
+        np.arange(first, last + 1),
+        np.array([one["mean"] for one in networks.values()]),
+        np.array([one["std"] for one in networks.values()]),
+        np.array([one["runs"] for one in networks.values()]),
+        tuple(range(low, high + 1)),
+    )
+
+
+def _present() -> list[str]:
+    """Return the benchmarks of which results are published."""
+    names = [file.name for file in resources.files("stirdata.manifests").iterdir()]
+    found = [name for name in names if name.startswith(_FILES) and name.endswith(".json")]
+    return sorted(name.removeprefix(_FILES).removesuffix(".json") for name in found)
+
+
+def _known(where: str, name: Any, present: Any) -> str:
+    if name not in present:
+        raise ParameterError(
+            "nothing is published under this name", where=where, expected=", ".join(present), got=repr(name)
+        )
+    return str(name)
+
+
+@dataclass(frozen=True)
+class Comparison(Result):
+    """A network beside published ones.
+
+    Attributes:
+        title: What was compared on.
+        models: Names of the published networks, (M,).
+        own: Accuracy of the network by range of scales: ``trained`` and ``others``, as far as there are any.
+        published: Accuracies of the published networks, by range: float64 (M,).
+    """
+
+    title: str
+    models: tuple[str, ...]
+    own: dict[str, float]
+    published: dict[str, NDArray[np.float64]] = field(repr=False)
+
+    def rank(self, part: str) -> int:
+        """Return the place of the network among all: 1 is the best, and equal ones share the better place."""
+        return 1 + int((self.published[part] > self.own[part]).sum())
+
+    def difference(self, part: str) -> NDArray[np.float64]:
+        """Return by how many points, of 100, the network is above each published one: float64 (M,)."""
+        points: NDArray[np.float64] = 100 * (self.own[part] - self.published[part])
+        return points
+
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """Return accuracy and difference in points for both ranges; the network itself comes first."""
+        columns: dict[str, Sequence[Any]] = {"model": ["this network", *self.models]}
+        for part, accuracies in self.published.items():
+            columns[part] = [self.own[part], *plain(accuracies)]
+            columns[f"points ({part})"] = [None, *plain(self.difference(part))]
+        return columns
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "title": self.title,
+            "own": self.own,
+            "rank": {part: self.rank(part) for part in self.own},
+            "published": {
+                part: dict(zip(self.models, plain(accuracies), strict=True))
+                for part, accuracies in self.published.items()
+            },
+        }
+
+
+def compare(
+    known: Baselines, scales: Sequence[int], accuracy: Callable[[Sequence[int]], float]
+) -> Comparison:
+    """Put a network beside published ones, at the scales that it was evaluated at.
+
+    Args:
+        known: The published ones.
+        scales: In pixels.
+        accuracy: Returns that of the network over some of the scales.
+
+    Raises:
+        ParameterError: There are scales that are not published.
+    """
+    absent = sorted({*scales} - {*known.scales.tolist()})
+    if absent:
+        raise ParameterError(
+            "the result has scales that are not published",
+            where="baselines",
+            expected=f"scales in pixels, {known.scales[0]} to {known.scales[-1]}",
+            got=", ".join(map(str, absent)),
+        )
+    ranges = {
+        "trained": [scale for scale in scales if scale in known.trained],
+        "others": [scale for scale in scales if scale not in known.trained],
+    }
+    ranges = {part: chosen for part, chosen in ranges.items() if chosen}
+    return Comparison(
+        known.title,
+        known.models,
+        {part: accuracy(chosen) for part, chosen in ranges.items()},
+        {part: known.over(chosen) for part, chosen in ranges.items()},
+    )
