@@ -17,6 +17,7 @@ from stirdata.evaluation.results import Result, plain
 from stirdata.evaluation.running import checked_batch_size, running
 from stirdata.evaluation.samples import Samples, samples_of
 from stirdata.evaluation.shifts import checked_images
+from stirdata.imaging.fitting import overlap
 from stirdata.progress import bar
 
 if TYPE_CHECKING:
@@ -88,15 +89,10 @@ def rescaled(maps: torch.Tensor, factor: float) -> torch.Tensor:
     large = interpolate(maps, sizes, mode="bicubic", align_corners=False)
     result = torch.zeros_like(maps)
     (rows, from_rows), (columns, from_columns) = (
-        _overlap((side - size) // 2, size, side) for side, size in zip(sides, sizes, strict=True)
+        overlap((side - size) // 2, size, side) for side, size in zip(sides, sizes, strict=True)
     )
     result[:, :, rows, columns] = large[:, :, from_rows, from_columns]
     return result
-
-
-def _overlap(first: int, length: int, canvas: int) -> tuple[slice, slice]:
-    start, stop = max(0, first), min(canvas, first + length)
-    return slice(start, stop), slice(start - first, stop - first)
 
 
 def equivariance_error(

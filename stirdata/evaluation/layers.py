@@ -93,11 +93,37 @@ def maps_of(outputs: dict[str, Any], name: str, count: int, reduce: Reduce) -> t
     output = outputs.pop(name, None)
     maps = reduce(output) if isinstance(output, torch.Tensor) and output.ndim >= 4 else None
     if maps is None or maps.ndim != 4 or len(maps) != count:
-        got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise ParameterError(
             "the layer returns no feature maps",
             where=f"layer {name}",
             expected=f"a tensor ({count}, channels, height, width), perhaps with axes between",
-            got=got,
+            got=_shape(output),
         )
     return maps
+
+
+def rows_of(values: Any, count: int, what: str, where: str, expected: str) -> torch.Tensor:
+    """Return what a part of a network holds of every image, as a row each: float64 (N, values).
+
+    Args:
+        values: A tensor (N, …).
+        count: How many images there are.
+        what: Is wrong if it is something else.
+        where: That is.
+        expected: What the tensor is; its shape is told behind.
+
+    Raises:
+        ParameterError: It is no tensor with an item for every image.
+    """
+    import torch
+
+    if not isinstance(values, torch.Tensor) or not values.ndim or len(values) != count:
+        raise ParameterError(what, where=where, expected=f"{expected} ({count}, …)", got=_shape(values))
+    return values.detach().reshape(count, -1).double()
+
+
+def _shape(value: Any) -> Any:
+    """Return the shape of a tensor, or what else it is."""
+    import torch
+
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__

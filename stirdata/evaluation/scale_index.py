@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stirdata.errors import ParameterError
-from stirdata.evaluation.layers import named_modules
+from stirdata.evaluation.layers import named_modules, rows_of
 from stirdata.evaluation.results import Result, plain
 from stirdata.evaluation.running import checked_batch_size, running
 from stirdata.evaluation.samples import samples_of
@@ -119,18 +118,14 @@ def scale_index_correlation(
 
 def _mean_indices(part: Any, name: str, count: int) -> NDArray[np.float64]:
     """Return the mean index that a module has chosen for each image: (N,)."""
-    import torch
-
-    indices = getattr(part, "indices", None)
-    if not isinstance(indices, torch.Tensor) or not indices.ndim or len(indices) != count:
-        got = tuple(indices.shape) if isinstance(indices, torch.Tensor) else type(indices).__name__
-        raise ParameterError(
-            "the module keeps no indices of every image",
-            where=f"module {name}",
-            expected=f"an attribute indices ({count}, …)",
-            got=got,
-        )
-    means: NDArray[np.float64] = indices.detach().double().reshape(count, -1).mean(dim=1).cpu().numpy()
+    rows = rows_of(
+        getattr(part, "indices", None),
+        count,
+        "the module keeps no indices of every image",
+        f"module {name}",
+        "an attribute indices",
+    )
+    means: NDArray[np.float64] = rows.mean(dim=1).cpu().numpy()
     return means
 
 

@@ -17,6 +17,7 @@ from stirdata.arguments import as_integer
 from stirdata.errors import ParameterError
 from stirdata.evaluation.results import Result, plain
 from stirdata.evaluation.running import Running, checked_batch_size, predictions, running
+from stirdata.imaging.fitting import overlap
 from stirdata.progress import bar, say
 
 if TYPE_CHECKING:
@@ -216,11 +217,10 @@ def shifted(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
 
     height, width = images.shape[2:]
     result = torch.zeros_like(images)
-    rows, columns = (
-        (slice(max(move, 0), length + min(move, 0)), slice(max(-move, 0), length - max(move, 0)))
-        for move, length in ((down, height), (right, width))
+    (rows, from_rows), (columns, from_columns) = (
+        overlap(move, length, length) for move, length in ((down, height), (right, width))
     )
-    result[:, :, rows[0], columns[0]] = images[:, :, rows[1], columns[1]]
+    result[:, :, rows, columns] = images[:, :, from_rows, from_columns]
     return result
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from stirdata.arguments import as_integer
 from stirdata.errors import ParameterError
-from stirdata.evaluation.layers import captured, named_modules
+from stirdata.evaluation.layers import captured, named_modules, rows_of
 from stirdata.evaluation.results import Result, plain
 from stirdata.evaluation.running import checked_batch_size, running
 from stirdata.evaluation.shifts import checked_images
@@ -111,7 +111,8 @@ def feature_similarity(
 
         def features(part: torch.Tensor, top: int, left: int) -> torch.Tensor:
             ready(_on_canvas(part, top, left, int(canvas), background))
-            return _vectors(outputs, name, len(part))
+            output, what = outputs.pop(name, None), "the layer returns no features of every image"
+            return rows_of(output, len(part), what, f"layer {name}", "a tensor")
 
         for start in range(0, len(pictures), step):
             part = pictures[start : start + step].to(ready.device)
@@ -157,21 +158,6 @@ def _on_canvas(images: torch.Tensor, top: int, left: int, canvas: int, backgroun
     result = images.new_full((*images.shape[:2], canvas, canvas), background)
     result[:, :, top : top + images.shape[2], left : left + images.shape[3]] = images
     return result
-
-
-def _vectors(outputs: dict[str, Any], name: str, count: int) -> torch.Tensor:
-    import torch
-
-    output = outputs.pop(name, None)
-    if not isinstance(output, torch.Tensor) or not output.ndim or len(output) != count:
-        got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise ParameterError(
-            "the layer returns no features of every image",
-            where=f"layer {name}",
-            expected=f"a tensor ({count}, …)",
-            got=got,
-        )
-    return output.reshape(count, -1).double()
 
 
 def _cosine(one: torch.Tensor, other: torch.Tensor) -> NDArray[np.float64]:

@@ -143,8 +143,8 @@ def _at_one_place(
             wide[:, :, there] = pictures[:, :, here]
         return wide.take(rows, axis=1)
     result = np.full((count, canvas, canvas, *pictures.shape[3:]), SHADES[background], np.uint8)
-    rows_there, rows_here = _overlap(top, height, canvas)
-    columns_there, columns_here = _overlap(left, width, canvas)
+    rows_there, rows_here = overlap(top, height, canvas)
+    columns_there, columns_here = overlap(left, width, canvas)
     result[:, rows_there, columns_there] = pictures[:, rows_here, columns_here]
     return result
 
@@ -189,7 +189,7 @@ def _runs(lines: NDArray[np.int64]) -> list[tuple[slice, slice]]:
     return found
 
 
-def _overlap(first: int, length: int, canvas: int) -> tuple[slice, slice]:
+def overlap(first: int, length: int, canvas: int) -> tuple[slice, slice]:
     """Return the part of a canvas that a picture covers, and the part of the picture that is there."""
     start, stop = max(0, first), max(0, min(canvas, first + length))
     return slice(start, max(start, stop)), slice(start - first, max(start, stop) - first)

@@ -12,7 +12,7 @@ from stirdata.errors import ParameterError
 from stirdata.executors import busy
 from stirdata.loading.augment import as_transform, finished, finishes
 from stirdata.loading.epochs import Epochs
-from stirdata.loading.tensors import Converter, Form, Level, checked_form, empty_images
+from stirdata.loading.tensors import Converter, Form, Level, check_not_rounded, checked_form, empty_images
 from stirdata.loading.views import selected_tensors
 
 if TYPE_CHECKING:
@@ -134,13 +134,7 @@ class Batches:
         if normalize is None:
             normalize = getattr(self._augment, "normalize", None)
         self._form = checked_form(wanted, channels_last, normalize or None, self._channels)
-        if self._form.dtype == torch.uint8 and images.dtype != torch.uint8:
-            raise ParameterError(
-                "these images are no whole numbers, and rounding them is left to you",
-                where="dtype",
-                expected="a float dtype",
-                got=self._form.dtype,
-            )
+        check_not_rounded(self._form.dtype, _name(images.dtype))
         if self._form.dtype == torch.uint8 and finishes(self._augment):
             raise ParameterError(
                 "the augmentation does something to floats, which batches of this type are not",
@@ -193,7 +187,7 @@ class Batches:
     def __repr__(self) -> str:
         epochs, shape = self._epochs, " x ".join(str(size) for size in self._images.shape)
         part = f", rank {epochs.rank} of {epochs.world_size}" if epochs.world_size > 1 else ""
-        images = f"{shape} {str(self._images.dtype)[6:]} on {self._images.device}"
+        images = f"{shape} {_name(self._images.dtype)} on {self._images.device}"
         return f"Batches({images}, {len(self)} batches of {epochs.batch_size}, epoch {self.epoch}{part})"
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
@@ -322,6 +316,11 @@ class Batches:
             most = min(self._epochs.batch_size, self._epochs.images_per_rank)
             self._buffer = empty_images((most, *shape), dtype, device, channels_last=layout)
         return self._buffer[:count]
+
+
+def _name(dtype: torch.dtype) -> str:
+    """Return NumPy's name of a type."""
+    return str(dtype).removeprefix("torch.")
 
 
 def _memory_format(channels_last: bool) -> torch.memory_format:

@@ -16,7 +16,14 @@ from stirdata.errors import ParameterError
 from stirdata.loading.arranging import load, load_levels, mean_and_std, mean_and_std_of_floats
 from stirdata.loading.batches import Batches
 from stirdata.loading.selection import Selection, StoredImages, split_named
-from stirdata.loading.tensors import Level, checked_device, checked_form, converted, numpy_type
+from stirdata.loading.tensors import (
+    Level,
+    check_not_rounded,
+    checked_device,
+    checked_form,
+    converted,
+    numpy_type,
+)
 from stirdata.loading.views import SelectedTensors, View, selected_tensors, view_of
 
 if TYPE_CHECKING:
@@ -293,13 +300,7 @@ class ImageDataset(ABC):
         count = self._checked_channels(channels)
         wanted = torch.float32 if dtype is None else dtype
         form = checked_form(wanted, channels_last, self.levels(normalize), count)
-        if form.dtype == torch.uint8 and selection.dtype != "uint8":
-            raise ParameterError(
-                "these images are no whole numbers, and rounding them is left to you",
-                where="dtype",
-                expected="a float dtype",
-                got=form.dtype,
-            )
+        check_not_rounded(form.dtype, selection.dtype)
         place = checked_device(device)
         if count == self.num_channels and change is None:
             images = load(self.blocks(selection), selection, form, place)

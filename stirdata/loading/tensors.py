@@ -264,6 +264,24 @@ def checked_form(dtype: Any, channels_last: bool, normalize: Any, channels: int)
     return Form(dtype, last, *_checked_levels(normalize, channels))
 
 
+def check_not_rounded(wanted: torch.dtype, stored: str) -> None:
+    """Raise ParameterError if bytes are wanted of images that are stored as floats.
+
+    Args:
+        wanted: Type of the images handed out.
+        stored: Name of the type in which they are stored.
+    """
+    import torch
+
+    if wanted == torch.uint8 and stored != "uint8":
+        raise ParameterError(
+            "these images are no whole numbers, and rounding them is left to you",
+            where="dtype",
+            expected="a float dtype",
+            got=wanted,
+        )
+
+
 def _checked_levels(normalize: Any, channels: int) -> tuple[Level, Level]:
     import numpy as np
 
