@@ -39,6 +39,7 @@ Exit codes:
         "cache": ("cache", "Say, prove and remove what is in the cache."),
         "convert": ("convert", "Write a dataset in another format, with the same content."),
         "info": ("info", "Tell what a dataset is, and where it comes from."),
+        "evaluate": ("evaluate", "Say how a network does, beside what others published."),
         "show": ("show", "Draw a labelled contact sheet of a dataset."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with one of the documented codes."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = cli.main(arguments, prog_name="stirdata", standalone_mode=False)
+        code = cli.main(arguments, prog_name="stirdata", standalone_mode=False, obj=tuple(arguments))
     except BaseException as error:
         code = _code_of(error)
         with suppress(OSError):  # who would read it may have left as well

@@ -9,8 +9,9 @@ import click
 
 if TYPE_CHECKING:
     _NumbersType = click.ParamType[tuple[int, ...]]
+    _ListType = click.ParamType[tuple[Any, ...]]
 else:  # not generic before click 8.2
-    _NumbersType = click.ParamType
+    _NumbersType = _ListType = click.ParamType
 
 LARGEST_SEED = 2**32 - 1
 _MOST_NUMBERS = 10_000
@@ -117,6 +118,42 @@ class Instances(Numbers):
 
     name = "0-3"
     noun = "instances"
+
+
+class Factors(_ListType):
+    """Numbers such as ``0.5,1,2``, in the order in which they are given."""
+
+    name = "0.5,1,2"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"expected numbers such as {self.name}, got {value!r}", param, ctx)
+
+
+class Levels(Factors):
+    """One number, or one per channel, in units of [0, 1]."""
+
+    name = "0.45,0.44,0.41"
+
+
+class Names(_ListType):
+    """Names such as ``conv1,conv2``, in the order in which they are given, each once."""
+
+    name = "NAME,NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the names."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
+        if not all(names):
+            self.fail(f"expected names with commas between, got {value!r}", param, ctx)
+        return names
 
 
 def _is_number(text: str) -> bool:

@@ -27,8 +27,10 @@ BELOW = {
     "loading": {"ground", "storage", "imaging"},
     "families": {"ground", "storage", "imaging", "transfer", "sources", "loading"},
     "evaluation": {"ground", "imaging", "loading"},
-    "operations": {"ground", "storage", "imaging", "transfer", "sources", "loading", "families"},
-    "cli": {"ground", "transfer", "sources", "families", "operations"},
+    "operations": {
+        *("ground", "storage", "imaging", "transfer", "sources", "loading", "families", "evaluation"),
+    },
+    "cli": {"ground", "transfer", "sources", "families", "operations", "evaluation"},
 }
 """What the modules of a folder may import beside their own siblings."""
 

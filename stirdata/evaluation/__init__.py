@@ -8,15 +8,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stirdata.evaluation.baselines import Baselines as Baselines
-    from stirdata.evaluation.baselines import Comparison as Comparison
-    from stirdata.evaluation.baselines import baselines as baselines
     from stirdata.evaluation.equivariance import EquivarianceError as EquivarianceError
     from stirdata.evaluation.equivariance import StirEquivarianceError as StirEquivarianceError
     from stirdata.evaluation.equivariance import equivariance_error as equivariance_error
     from stirdata.evaluation.equivariance import equivariance_error_stir as equivariance_error_stir
     from stirdata.evaluation.generalization import ScaleGeneralization as ScaleGeneralization
     from stirdata.evaluation.generalization import scale_generalization as scale_generalization
+    from stirdata.evaluation.models import load_model as load_model
+    from stirdata.evaluation.overall import Accuracy as Accuracy
+    from stirdata.evaluation.overall import accuracy as accuracy
+    from stirdata.evaluation.predictions import Predictions as Predictions
+    from stirdata.evaluation.predictions import predict as predict
+    from stirdata.evaluation.predictions import read_predictions as read_predictions
+    from stirdata.evaluation.published import Baselines as Baselines
+    from stirdata.evaluation.published import Comparison as Comparison
+    from stirdata.evaluation.published import PublishedTable as PublishedTable
+    from stirdata.evaluation.published import baselines as baselines
     from stirdata.evaluation.scale_index import ScaleIndexCorrelation as ScaleIndexCorrelation
     from stirdata.evaluation.scale_index import scale_index_correlation as scale_index_correlation
     from stirdata.evaluation.shifts import FlipRate as FlipRate
@@ -27,40 +34,54 @@ if TYPE_CHECKING:
     from stirdata.evaluation.similarity import feature_similarity as feature_similarity
 
 _HOME_OF_NAME = {
-    "Baselines": "stirdata.evaluation.baselines",
-    "Comparison": "stirdata.evaluation.baselines",
-    "baselines": "stirdata.evaluation.baselines",
-    "FeatureSimilarity": "stirdata.evaluation.similarity",
-    "ScaleIndexCorrelation": "stirdata.evaluation.scale_index",
-    "feature_similarity": "stirdata.evaluation.similarity",
-    "scale_index_correlation": "stirdata.evaluation.scale_index",
+    "Accuracy": "stirdata.evaluation.overall",
+    "accuracy": "stirdata.evaluation.overall",
+    "Baselines": "stirdata.evaluation.published",
+    "Comparison": "stirdata.evaluation.published",
+    "PublishedTable": "stirdata.evaluation.published",
+    "baselines": "stirdata.evaluation.published",
     "EquivarianceError": "stirdata.evaluation.equivariance",
     "StirEquivarianceError": "stirdata.evaluation.equivariance",
     "equivariance_error": "stirdata.evaluation.equivariance",
     "equivariance_error_stir": "stirdata.evaluation.equivariance",
-    "FlipRate": "stirdata.evaluation.shifts",
     "ScaleGeneralization": "stirdata.evaluation.generalization",
+    "scale_generalization": "stirdata.evaluation.generalization",
+    "load_model": "stirdata.evaluation.models",
+    "Predictions": "stirdata.evaluation.predictions",
+    "predict": "stirdata.evaluation.predictions",
+    "read_predictions": "stirdata.evaluation.predictions",
+    "ScaleIndexCorrelation": "stirdata.evaluation.scale_index",
+    "scale_index_correlation": "stirdata.evaluation.scale_index",
+    "FlipRate": "stirdata.evaluation.shifts",
     "ShiftConsistency": "stirdata.evaluation.shifts",
     "flip_rate": "stirdata.evaluation.shifts",
-    "scale_generalization": "stirdata.evaluation.generalization",
     "shift_consistency": "stirdata.evaluation.shifts",
+    "FeatureSimilarity": "stirdata.evaluation.similarity",
+    "feature_similarity": "stirdata.evaluation.similarity",
 }
 
 __all__ = [
+    "Accuracy",
     "Baselines",
     "Comparison",
     "EquivarianceError",
     "FeatureSimilarity",
     "FlipRate",
+    "Predictions",
+    "PublishedTable",
     "ScaleGeneralization",
     "ScaleIndexCorrelation",
     "ShiftConsistency",
     "StirEquivarianceError",
+    "accuracy",
     "baselines",
     "equivariance_error",
     "equivariance_error_stir",
     "feature_similarity",
     "flip_rate",
+    "load_model",
+    "predict",
+    "read_predictions",
     "scale_generalization",
     "scale_index_correlation",
     "shift_consistency",

@@ -13,7 +13,7 @@ import numpy as np
 
 from stirdata.errors import ParameterError
 from stirdata.evaluation.layers import captured, largest, maps_of, named_modules
-from stirdata.evaluation.results import Result, plain
+from stirdata.evaluation.results import Result, plain, sample_std
 from stirdata.evaluation.running import checked_batch_size, running
 from stirdata.evaluation.samples import Samples, samples_of
 from stirdata.evaluation.shifts import checked_images
@@ -49,10 +49,17 @@ class EquivarianceError(Result):
 
     def std(self, layer: str) -> NDArray[np.float64]:
         """Return the standard deviation over the images at every factor, of a sample: float64 (F,)."""
-        if self.errors[layer].shape[1] < 2:
-            return np.full(len(self.factors), np.nan)
-        deviation: NDArray[np.float64] = self.errors[layer].std(axis=1, ddof=1)
-        return deviation
+        return sample_std(self.errors[layer].T)
+
+    def __add__(self, other: EquivarianceError) -> EquivarianceError:
+        """Return the result for the images of both, these first."""
+        same = isinstance(other, EquivarianceError) and np.array_equal(other.factors, self.factors)
+        if not same or set(other.errors) != set(self.errors):
+            raise ParameterError("these are results of other factors or layers", where="other", got=other)
+        joined = {
+            name: np.concatenate([errors, other.errors[name]], axis=1) for name, errors in self.errors.items()
+        }
+        return EquivarianceError(self.factors, joined)
 
     def columns(self) -> dict[str, Sequence[Any]]:
         """Return a column for every layer: the mean at every factor."""
@@ -67,6 +74,19 @@ class EquivarianceError(Result):
             "mean": {name: plain(self.mean(name)) for name in self.errors},
             "std": {name: plain(self.std(name)) for name in self.errors},
         }
+
+    def draw(self, axes: Any) -> None:
+        """Draw the mean error of each layer over the factors."""
+        from stirdata.evaluation.plots import factor_axis, legend, line
+
+        order = np.argsort(self.factors)
+        for number, name in enumerate(self.errors):
+            line(axes, number, self.factors[order], self.mean(name)[order], name, marker="o", markersize=4)
+        factor_axis(axes, self.factors.tolist())
+        axes.set_xlabel("factor")
+        axes.set_ylabel("equivariance error")
+        axes.set_ylim(bottom=0)
+        legend(axes)
 
 
 def rescaled(maps: torch.Tensor, factor: float) -> torch.Tensor:
@@ -214,6 +234,20 @@ class StirEquivarianceError(Result):
             "errors": {name: plain(array) for name, array in self.errors.items()},
             "mean": {name: plain(self.mean(name)) for name in self.errors},
         }
+
+    def draw(self, axes: Any) -> None:
+        """Draw the mean error of each layer for every pair, as bars beside each other."""
+        from stirdata.evaluation.plots import OTHERS, legend
+
+        width = 0.8 / len(self.errors)
+        at = np.arange(len(self.pairs))
+        for number, name in enumerate(self.errors):
+            left = at + (number - (len(self.errors) - 1) / 2) * width
+            axes.bar(left, self.mean(name), width, color=OTHERS[number % len(OTHERS)], label=name)
+        axes.set_xticks(at, [f"{one} from {other}" for one, other in self.pairs])
+        axes.set_xlabel("scales (pixels)")
+        axes.set_ylabel("equivariance error")
+        legend(axes)
 
 
 def equivariance_error_stir(

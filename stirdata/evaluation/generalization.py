@@ -5,7 +5,7 @@ Source: arXiv 2211.10288 (Altstidl et al.), scale generalization.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stirdata.errors import ParameterError
-from stirdata.evaluation.results import Result, plain
-from stirdata.evaluation.running import checked_batch_size, predictions, running
-from stirdata.evaluation.samples import Samples, samples_of
+from stirdata.evaluation.overall import all_samples, tell_not_finite
+from stirdata.evaluation.predictions import answers, confusions, restricted
+from stirdata.evaluation.results import Result, plain, sample_std
 from stirdata.evaluation.scales import Scales, groups_of, members_of
-from stirdata.progress import bar, say
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stirdata.evaluation.baselines import Baselines, Comparison
+    from stirdata.evaluation.published import Baselines, Comparison, PublishedTable
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,15 @@ class ScaleGeneralization(Result):
             before predicted.
         not_finite: Images whose logits were not all numbers, (R, S); they count as wrong.
         titles: What was evaluated on, one for each run.
+        origins: Of predictions that were read from files: those files, their digests, split, order and
+            scales, one for each run.
     """
 
     groups: Scales
     confusion: NDArray[np.int64] = field(repr=False)
     not_finite: NDArray[np.int64] = field(repr=False)
     titles: tuple[str, ...] = ()
+    origins: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def scales(self) -> NDArray[Any]:
@@ -75,10 +77,7 @@ class ScaleGeneralization(Result):
     @property
     def std(self) -> NDArray[np.float64]:
         """Standard deviation of the runs' accuracies, of a sample (N - 1), float64 (S,); NaN for one run."""
-        if self.runs == 1:
-            return np.full(len(self.scales), np.nan)
-        deviation: NDArray[np.float64] = self.accuracies.std(axis=0, ddof=1)
-        return deviation
+        return sample_std(self.accuracies)
 
     @property
     def overall(self) -> NDArray[np.float64]:
@@ -119,16 +118,45 @@ class ScaleGeneralization(Result):
         other = [scale for scale in scenario.test if scale not in set(scenario.train)]
         return {"own": self.at(scenario.train), **({"other": self.at(other)} if other else {})}
 
-    def compare(self, known: Baselines) -> Comparison:
+    def compare(self, known: Baselines | PublishedTable) -> Comparison:
         """Return this result beside published ones; see :func:`stirdata.evaluation.baselines`.
 
         Raises:
-            ParameterError: It has scales that are not published.
+            ParameterError: It has scales that are not published, or what is published are no accuracies.
         """
-        from stirdata.evaluation.baselines import compare
+        from stirdata.evaluation.published import Baselines, compare, compare_overall
 
+        if not isinstance(known, Baselines):
+            return compare_overall(known, float(self.overall.mean()))
         scales = self.groups.names() if self.groups.edges is not None else self.scales.tolist()
         return compare(known, scales, lambda chosen: float(self.at(chosen).mean()))
+
+    def row(self, *, model: str, scenario: str, dataset: str = "") -> list[dict[str, Any]]:
+        """Return what the published table has of a model: a line for every scale, each with its columns.
+
+        Args:
+            model: Name of the model.
+            scenario: How it was trained, such as ``small2large``.
+            dataset: Name of the set; what was evaluated on if it is empty.
+
+        Returns:
+            Lines with dataset, scenario, model, scale, accuracy_mean, accuracy_std (None for one run), runs.
+        """
+        title = dataset or ", ".join(dict.fromkeys(self.titles))
+        return [
+            {
+                "dataset": title,
+                "scenario": scenario,
+                "model": model,
+                "scale": scale,
+                "accuracy_mean": mean,
+                "accuracy_std": std,
+                "runs": self.runs,
+            }
+            for scale, mean, std in zip(
+                self.groups.names(), plain(self.accuracy), plain(self.std), strict=True
+            )
+        ]
 
     def __add__(self, other: ScaleGeneralization) -> ScaleGeneralization:
         """Return the result of two ranks together, which had parts of the same images."""
@@ -140,6 +168,7 @@ class ScaleGeneralization(Result):
             self.confusion + other.confusion,
             self.not_finite + other.not_finite,
             self.titles,
+            self.origins,
         )
 
     def columns(self) -> dict[str, Sequence[Any]]:
@@ -166,7 +195,19 @@ class ScaleGeneralization(Result):
             "confusion": plain(self.confusion),
             "not_finite": plain(self.not_finite),
             "datasets": list(self.titles),
+            "predictions": [dict(origin) for origin in self.origins],
         }
+
+    def draw(self, axes: Any) -> None:
+        """Draw accuracy over scale, and a band of one standard deviation where there are several runs."""
+        from stirdata.evaluation.plots import OWN, scale_axis
+
+        axes.plot(self.scales, 100 * self.accuracy, color=OWN, marker="o", markersize=3, linewidth=2)
+        if self.runs > 1:
+            low, high = (100 * (self.accuracy + sign * self.std) for sign in (-1, 1))
+            axes.fill_between(self.scales, low, high, color=OWN, alpha=0.2, linewidth=0)
+        scale_axis(axes, self.groups)
+        axes.set_ylabel("accuracy (%)")
 
 
 def scale_generalization(
@@ -179,6 +220,7 @@ def scale_generalization(
     device: Any = None,
     batch_size: int = 256,
     normalize: Any = None,
+    size: int | None = None,
     rank: int = 0,
     world_size: int = 1,
     quiet: bool = False,
@@ -189,7 +231,8 @@ def scale_generalization(
 
     Args:
         model: A torch module or any callable: images (N, channels, height, width) float32 to logits
-            (N, classes).
+            (N, classes). Or :class:`stirdata.evaluation.Predictions`, a list of them for several datasets;
+            then what follows but ``split``, ``scales`` and ``bins`` has no meaning.
         dataset: What a loader of stirdata opened; or a tuple of tensors (images, labels, scales). A list of
             them gives mean and standard deviation.
         split: Name of a split of the dataset.
@@ -200,6 +243,8 @@ def scale_generalization(
         batch_size: Images that the model gets at a time.
         normalize: As the model was trained: None, True, or mean and standard deviation; see
             :meth:`stirdata.loading.dataset.ImageDataset.to_torch`.
+        size: Side of the images in pixels, where the dataset offers another than the stored one: 56 of
+            MNIST-scale.
         rank: Which part of the images; the results of all ranks are added.
         world_size: Number of parts; every image is in one of them.
         quiet: Show no progress.
@@ -211,52 +256,24 @@ def scale_generalization(
 
     Source: arXiv 2211.10288; every scale from 17 to 64, unshuffled.
     """
-    several = isinstance(dataset, list)
-    every = [samples_of(one, split, normalize) for one in (dataset if several else [dataset])]
-    if not every:
-        raise ParameterError("there is no dataset", where="dataset", expected="at least one")
+    every = restricted(model, all_samples(dataset, split, normalize, size))
     groups = groups_of(every, scales, bins)
-    size, found, missing = checked_batch_size(batch_size), [], []
-    with running(model, device) as ready:
-        for samples in every:
-            members = members_of(samples, groups)
-            positions = samples.part(rank, world_size)
-            positions = positions[members[positions] >= 0]
-            predicted, classes = [], samples.classes
-            with bar(len(positions), "evaluate", "image", quiet=quiet) as shown:
-                for images in samples.read(positions, size, ready.device):
-                    logits = ready.logits(images, classes)
-                    classes = logits.shape[1]
-                    predicted.append(predictions(logits).cpu().numpy())
-                    shown.advance(len(images))
-            every_one = np.concatenate(predicted or [np.empty(0, np.int64)])
-            confusion, absent = _counted(samples, positions, members, every_one, groups, classes)
-            found.append(confusion)
-            missing.append(absent)
+    members = [members_of(samples, groups) for samples in every]
+    wanted = [
+        (part := samples.part(rank, world_size))[own[part] >= 0]
+        for samples, own in zip(every, members, strict=True)
+    ]
+    found = answers(model, every, wanted, device=device, batch_size=batch_size, quiet=quiet)
+    counted = [
+        confusions(samples, one, own, len(groups.values))
+        for samples, one, own in zip(every, found, members, strict=True)
+    ]
     result = ScaleGeneralization(
-        groups, np.stack(found), np.stack(missing), tuple(samples.title for samples in every)
+        groups,
+        np.stack([confusion for confusion, _ in counted]),
+        np.stack([absent for _, absent in counted]),
+        tuple(samples.title for samples in every),
+        tuple(one.origin for one in found if one.origin),
     )
-    if result.not_finite.any() and not quiet:
-        say(f"the logits of {result.not_finite.sum()} images were not all numbers; they count as wrong")
+    tell_not_finite(result.not_finite, quiet)
     return result
-
-
-def _counted(
-    samples: Samples,
-    positions: NDArray[np.int64],
-    members: NDArray[np.int64],
-    predicted: NDArray[np.int64],
-    groups: Scales,
-    classes: int | None,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the confusion at each scale, (S, C, C), and how many images have no prediction, (S,)."""
-    labels, own = samples.labels[positions], members[positions]
-    count = classes or int(samples.labels.max(initial=0)) + 1
-    if labels.max(initial=0) >= count:
-        raise ParameterError(
-            "the model has too few logits", where="model", expected=f"{labels.max() + 1}", got=count
-        )
-    known = predicted >= 0
-    confusion = np.zeros((len(groups.values), count, count), np.int64)
-    np.add.at(confusion, (own[known], labels[known], predicted[known]), 1)
-    return confusion, np.bincount(own[~known], minlength=len(groups.values))

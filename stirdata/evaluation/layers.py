@@ -74,8 +74,14 @@ def captured(parts: dict[str, torch.nn.Module]) -> Iterator[dict[str, Any]]:
 
         return hook
 
-    handles = [part.register_forward_hook(keep(name)) for name, part in parts.items()]
+    handles: list[torch.utils.hooks.RemovableHandle] = []
     try:
+        for name, part in parts.items():
+            if isinstance(part, torch.jit.ScriptModule):
+                raise ParameterError(
+                    "layers cannot be read of a program", where="model", expected="a model made in Python"
+                )
+            handles.append(part.register_forward_hook(keep(name)))
         yield outputs
     finally:
         for handle in handles:

@@ -1,4 +1,4 @@
-"""What all results of evaluations can do: be written as JSON and as CSV, and be printed as a table."""
+"""What all results of evaluations can do: be written as JSON and as CSV, be printed, and be drawn."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from stirdata import atomic, locks
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -29,24 +30,47 @@ class Result(ABC):
     def columns(self) -> dict[str, Sequence[Any]]:
         """Return the table column by column, each with a name; None is a value that is not known."""
 
+    @abstractmethod
+    def draw(self, axes: Any) -> None:
+        """Draw the result on matplotlib's axes."""
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw the result into a file, whole or not at all; what exists is replaced.
+
+        Args:
+            path: A name ending in .svg, .png or .pdf.
+
+        Raises:
+            MissingLibraryError: matplotlib is not installed; the extra ``plot`` has it.
+            ParameterError: The name ends in something else.
+            TargetError: The file cannot be written.
+        """
+        from stirdata.evaluation.plots import save
+
+        return save(self, Path(path))
+
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the table as a CSV file, whole or not at all; what exists is replaced.
 
         Raises:
             TargetError: The file cannot be written.
         """
-        target, text = Path(path), io.StringIO(newline="")
-        columns = self.columns()
+        target = Path(path)
+        with locks.locked(target), atomic.new_file(target) as partial:
+            partial.write_bytes(self.csv().encode())
+        return target
+
+    def csv(self) -> str:
+        """Return the table as the text of a CSV file."""
+        columns, text = self.columns(), io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
-        with locks.locked(target), atomic.new_file(target) as partial:
-            partial.write_bytes(text.getvalue().encode())
-        return target
+        return text.getvalue()
 
     def table(self) -> str:
         """Return the table as text, numbers below each other."""
-        columns = [[name, *map(_cell, values)] for name, values in self.columns().items()]
+        columns = [[name, *map(cell, values)] for name, values in self.columns().items()]
         widths = [max(map(len, column)) for column in columns]
         rows = zip(*columns, strict=True)
         return "\n".join(
@@ -55,7 +79,8 @@ class Result(ABC):
         )
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a value of a table as text: four digits after the point, nothing for what is not known."""
     if value is None:
         return ""
     return f"{value:.4f}" if isinstance(value, float) else str(value)
@@ -71,3 +96,11 @@ def plain(array: NDArray[np.floating] | NDArray[np.integer]) -> list[Any]:
 
     listed: list[Any] = known(array.tolist())
     return listed
+
+
+def sample_std(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation of a sample (N - 1) over the first axis; NaN for one value."""
+    if len(values) < 2:
+        return np.full(values.shape[1:], np.nan)
+    deviation: NDArray[np.float64] = np.asarray(values.std(axis=0, ddof=1))
+    return deviation

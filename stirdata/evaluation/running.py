@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ class Running:
         import torch
 
         try:
-            return self._model(images.to(self.device))
+            return self.ask(images.to(self.device))
         except torch.cuda.OutOfMemoryError as error:
             raise NotEnoughMemoryError(
                 "the model has no room for a batch",
@@ -43,6 +43,10 @@ class Running:
                 got=f"{len(images)} images of {tuple(images.shape[1:])}",
                 hint="a smaller batch_size takes less",
             ) from error
+
+    def ask(self, images: torch.Tensor) -> Any:
+        """Call the model, and nothing else: errors from within are told by this line to be its own."""
+        return self._model(images)
 
     def logits(self, images: torch.Tensor, classes: int | None = None) -> torch.Tensor:
         """Return what the model says of images: (N, classes), on its device.
@@ -135,7 +139,8 @@ def running(model: Any, device: Any = None) -> Iterator[Running]:
 def _in_evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
     modes = [(part, part.training) for part in model.modules()]
     try:
-        model.eval()
+        with suppress(NotImplementedError):  # of torch.export: a program keeps the mode that it was made in
+            model.eval()
         yield
     finally:
         for part, training in modes:

@@ -53,6 +53,20 @@ class Samples:
         images = torch.cat(list(self.read(positions[order], len(positions), device)))
         return images[torch.from_numpy(np.argsort(order)).to(images.device)]
 
+    def only(self, positions: NDArray[np.int64]) -> Samples:
+        """Return those images that are at ascending positions."""
+
+        def read(chosen: NDArray[np.int64], size: int, device: Any) -> Iterator[torch.Tensor]:
+            return self.read(positions[chosen], size, device)
+
+        return replace(
+            self,
+            labels=self.labels[positions],
+            scales=None if self.scales is None else self.scales[positions],
+            positions=None if self.positions is None else self.positions[positions],
+            read=read,
+        )
+
     def part(self, rank: Any, world_size: Any) -> NDArray[np.int64]:
         """Return the positions of the images that are a rank's: every ``world_size``-th one.
 
@@ -68,7 +82,7 @@ class Samples:
         return np.arange(number, len(self), size)
 
 
-def samples_of(dataset: Any, split: str, normalize: Any) -> Samples:
+def samples_of(dataset: Any, split: str, normalize: Any, size: int | None = None) -> Samples:
     """Return the images of a split of a dataset, or those of tensors.
 
     Args:
@@ -76,19 +90,22 @@ def samples_of(dataset: Any, split: str, normalize: Any) -> Samples:
             or arrays. Images are uint8 (N, channels, height, width), or floats as the model takes them.
         split: Of the dataset; tensors have none.
         normalize: As for :meth:`stirdata.loading.dataset.ImageDataset.to_torch`; not for floats.
+        size: Side of the images in pixels; None as they are stored.
 
     Raises:
         ParameterError: It is neither, or the parts do not fit each other.
     """
     if isinstance(dataset, ImageDataset):
-        return _of_dataset(dataset, split, normalize)
+        return _of_dataset(dataset, split, normalize, size)
+    if size is not None:
+        raise ParameterError("only datasets have sizes", where="size", expected="None", got=size)
     return _of_tensors(dataset, normalize)
 
 
-def _of_dataset(dataset: ImageDataset, split: str, normalize: Any) -> Samples:
+def _of_dataset(dataset: ImageDataset, split: str, normalize: Any, size: int | None) -> Samples:
     import torch
 
-    selection = dataset.select(split)
+    selection, enlarged = dataset.select(split), dataset.sized(size)
     levels = dataset.levels(normalize)
     form = checked_form(torch.float32, False, levels, dataset.num_channels)
     latents = dataset.latents(selection.split)
@@ -96,11 +113,12 @@ def _of_dataset(dataset: ImageDataset, split: str, normalize: Any) -> Samples:
     if len(labels) and labels.min() < 0:
         raise ParameterError("there are images without a label", where="split", got=selection.split)
 
-    def read(positions: NDArray[np.int64], size: int, device: Any) -> Iterator[torch.Tensor]:
+    def read(positions: NDArray[np.int64], count: int, device: Any) -> Iterator[torch.Tensor]:
         convert = Converter(device, form.mean, form.std)
         chosen = replace(selection, runs=runs_of(positions))
-        for images in _in_batches(dataset, chosen, size):
-            yield convert(channels_first(torch.from_numpy(images)).to(device))
+        for images in _in_batches(dataset, chosen, count):
+            stored = channels_first(torch.from_numpy(images)).to(device)
+            yield convert(stored if enlarged is None else enlarged(stored))
 
     title = f"{dataset.metadata['title']}, {selection.split}"
     scales = next(iter(latents.values()), None)

@@ -61,6 +61,16 @@ class ScaleIndexCorrelation(Result):
             "spearman": {name: plain(np.array(other)) for name, (_, other) in known.items()},
         }
 
+    def draw(self, axes: Any) -> None:
+        """Draw the mean index of each module over scale."""
+        from stirdata.evaluation.plots import legend, line, scale_axis
+
+        for number, (name, values) in enumerate(self.indices.items()):
+            line(axes, number, self.scales, values, name)
+        scale_axis(axes, self.groups)
+        axes.set_ylabel("mean scale index")
+        legend(axes)
+
 
 def scale_index_correlation(
     model: Any,
@@ -73,6 +83,7 @@ def scale_index_correlation(
     device: Any = None,
     batch_size: int = 256,
     normalize: Any = None,
+    size: int | None = None,
     quiet: bool = False,
 ) -> ScaleIndexCorrelation:
     """Return the scale index that modules choose at every scale, and how it goes with the scale.
@@ -88,6 +99,7 @@ def scale_index_correlation(
         device: As there.
         batch_size: As there.
         normalize: As there.
+        size: As there.
         quiet: As there.
 
     Raises:
@@ -96,7 +108,7 @@ def scale_index_correlation(
 
     Source: arXiv 2211.10288.
     """
-    samples, parts = samples_of(dataset, split, normalize), named_modules(model, modules, "modules")
+    samples, parts = samples_of(dataset, split, normalize, size), named_modules(model, modules, "modules")
     groups, step = groups_of([samples], scales, bins), checked_batch_size(batch_size)
     members = members_of(samples, groups)
     positions = np.flatnonzero(members >= 0)

@@ -50,6 +50,18 @@ class ShiftConsistency(Result):
         """Of all images: the mean."""
         return float(self.consistencies.mean())
 
+    def __add__(self, other: ShiftConsistency) -> ShiftConsistency:
+        """Return the result for the images of both, these first."""
+        same = isinstance(other, ShiftConsistency) and other.mode == self.mode
+        if not same or not np.array_equal(other.shifts, self.shifts):
+            raise ParameterError("these are results of other shifts", where="other", got=other)
+        return ShiftConsistency(
+            np.concatenate([self.consistencies, other.consistencies]),
+            np.concatenate([self.classes, other.classes]),
+            self.shifts,
+            self.mode,
+        )
+
     def columns(self) -> dict[str, Sequence[Any]]:
         """Return the consistency of every image."""
         return {"image": range(len(self.consistencies)), "consistency": plain(self.consistencies)}
@@ -64,6 +76,15 @@ class ShiftConsistency(Result):
             "consistencies": plain(self.consistencies),
             "not_finite": int((self.classes < 0).sum()),
         }
+
+    def draw(self, axes: Any) -> None:
+        """Draw how many images have which consistency."""
+        from stirdata.evaluation.plots import OWN
+
+        axes.hist(self.consistencies, bins=np.linspace(0, 1, 21), color=OWN)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel(f"consistency over {len(self.shifts)} shifts ({self.mode})")
+        axes.set_ylabel("images")
 
     def table(self) -> str:
         """Return the mean as text."""
@@ -263,6 +284,14 @@ class FlipRate(Result):
         """Share of images whose class changes under the rescaling."""
         return float(self.rescaled.mean())
 
+    def __add__(self, other: FlipRate) -> FlipRate:
+        """Return the result for the images of both, these first."""
+        if not isinstance(other, FlipRate):
+            raise ParameterError("this is no flip rate", where="other", got=other)
+        return FlipRate(
+            np.concatenate([self.shifted, other.shifted]), np.concatenate([self.rescaled, other.rescaled])
+        )
+
     def columns(self) -> dict[str, Sequence[Any]]:
         """Return both shares."""
         return {"change": ["shift", "scale"], "flip rate": [self.shift, self.scale]}
@@ -275,6 +304,16 @@ class FlipRate(Result):
             "scale": self.scale,
             "images": len(self.shifted),
         }
+
+    def draw(self, axes: Any) -> None:
+        """Draw both shares as bars."""
+        from stirdata.evaluation.plots import OWN
+
+        axes.bar(
+            ["shift by one pixel", "rescaling by one pixel"], [100 * self.shift, 100 * self.scale], color=OWN
+        )
+        axes.set_ylim(0, 100)
+        axes.set_ylabel("images whose class changes (%)")
 
 
 def flip_rate(

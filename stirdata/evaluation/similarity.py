@@ -60,6 +60,18 @@ class FeatureSimilarity(Result):
             "similarities": plain(self.similarities),
         }
 
+    def draw(self, axes: Any) -> None:
+        """Draw the mean similarity at every place as a map; a cross is at the place compared with."""
+        step = self.places[1] - self.places[0] if len(self.places) > 1 else 1
+        low, high = self.places[0] - step / 2, self.places[-1] + step / 2
+        picture = axes.imshow(self.map, cmap="viridis", vmax=1, extent=(low, high, high, low))
+        axes.figure.colorbar(picture, ax=axes, label="cosine similarity")
+        down, right = self.anchor
+        axes.plot(self.places[right], self.places[down], "+", color="white", markersize=12)
+        axes.grid(visible=False)
+        axes.set_xlabel("left (pixels)")
+        axes.set_ylabel("top (pixels)")
+
 
 def feature_similarity(
     model: Any,

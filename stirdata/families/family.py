@@ -233,6 +233,22 @@ class Scale:
     listed: bool
 
 
+@dataclass(frozen=True)
+class Training:
+    """How articles train networks on a family; it has a name in :meth:`Family.trainings`.
+
+    Attributes:
+        train: Scales in pixels that are trained at, in the order in which images come; empty where that is
+            not what tells ways of training apart.
+        test: Scales in pixels that are tested at, likewise.
+        size: Side of the images in pixels; None as they are stored.
+    """
+
+    train: Sequence[int] = ()
+    test: Sequence[int] = ()
+    size: int | None = None
+
+
 class Family(ABC):
     """One benchmark, or several that have the same arrays.
 
@@ -294,6 +310,21 @@ class Family(ABC):
 
     def published_files(self) -> PublishedFiles | None:
         """Return the files that are published as they are, if there are any."""
+        return None
+
+    def trainings(self) -> Mapping[str, Training]:
+        """Return the ways in which articles train networks, by the names that they have there."""
+        return {}
+
+    def published_results(self, metadata: Mapping[str, Any]) -> Mapping[str, str] | None:
+        """Return where the published results of networks on a dataset are; None if there are none.
+
+        Args:
+            metadata: What the dataset says of itself.
+
+        Returns:
+            What :func:`stirdata.evaluation.baselines` takes but for the scenario.
+        """
         return None
 
     @abstractmethod

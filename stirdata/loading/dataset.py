@@ -89,10 +89,29 @@ class ImageDataset(ABC):
         """Return the images that are chosen, as runs of numbers within the split; here all of them."""
         return (range(self._images(split).count),)
 
-    def _choices(self) -> list[str]:
-        """Return the names of the arguments by which images are chosen."""
+    @property
+    def choices(self) -> list[str]:
+        """Names of the arguments by which images of a split are chosen."""
         named = {**signature(self.select).parameters, **signature(self._rows).parameters}
         return [name for name in named if name not in ("split", "shuffle", "choice")]
+
+    def sized(self, size: int | None) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        """Return what makes stored images (N, channels, height, width) as large as asked for.
+
+        Args:
+            size: Side in pixels; None for the stored one.
+
+        Returns:
+            A function of bytes; None if nothing is to be done.
+
+        Raises:
+            ParameterError: The family has no images of this size.
+        """
+        if size is None or size == self.image_shape[1]:
+            return None
+        raise ParameterError(
+            "there are no images of this size", where="size", expected=self.image_shape[1], got=size
+        )
 
     def split_named(self, name: str) -> str:
         """Return what the dataset calls a split; ``val``, ``valid`` and ``validation`` are the same.
@@ -158,7 +177,7 @@ class ImageDataset(ABC):
             ParameterError: Unknown split, or a wrong choice.
             TypeError: There is no argument of a name.
         """
-        named, known = self.split_named(split), self._choices() if choice else []
+        named, known = self.split_named(split), self.choices if choice else []
         unknown = [name for name in choice if name not in known]
         if unknown:
             chosen = f"; its images are chosen by {', '.join(known)}" if known else ""
@@ -431,7 +450,7 @@ class ImageDataset(ABC):
                 where="batches",
                 expected=f"batches({split!r}, batch_size=…)",
                 got=repr(others[0]),
-                hint=" or ".join(f"{name}={others[0]!r}" for name in ("batch_size", *self._choices())) + "?",
+                hint=" or ".join(f"{name}={others[0]!r}" for name in ("batch_size", *self.choices)) + "?",
             )
         named = self.split_named(split)
         selection, place = self.select(named, **choice), checked_device(device)

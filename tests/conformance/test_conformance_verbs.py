@@ -52,6 +52,28 @@ def test_verified_and_described(specimen):
     assert (latents and latents.unit) == (scale and scale.unit)
 
 
+def test_evaluated_and_put_beside_what_is_published(dataset, stirdata, tmp_path, monkeypatch):
+    """With and without the family's ways of training, by a network that says the same of all images."""
+    (tmp_path / "constant.py").write_text(
+        "import torch\n\ndef model(num_classes):\n"
+        "    return lambda images: torch.eye(num_classes)[:1].expand(len(images), -1)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    command = ["evaluate", dataset.path, "--model", "constant.py:model", "--json", "--quiet"]
+    loaded, family = dataset.load(), dataset.family
+    expected = (loaded.targets("test") == 0).mean()
+    measure = "accuracy" if family.scale is None else "generalization"
+    for training in (None, *family.trainings()):
+        ran = stirdata(*command, *([] if training is None else ["--scenario", training]), "--bins", "1")
+        if ran.code:  # of scales that are few, there are no bins
+            ran = stirdata(*command, *([] if training is None else ["--scenario", training]))
+        assert ran.code == 0, ran.err
+        found = json.loads(ran.out)["results"][measure]
+        right = np.trace(np.array(found["confusion"]), axis1=-2, axis2=-1).sum()
+        assert right / np.sum(found["counts"]) == pytest.approx(expected)
+    assert stirdata(*command, "--scenario", "none of them").code == 2
+
+
 def test_commands_run(specimen, stirdata):
     for command in (["verify", "--json"], ["verify"], ["info"], ["info", "--json"]):
         ran = stirdata(command[0], specimen.path, *command[1:])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stirdata.errors import ParameterError
-from stirdata.evaluation import baselines, scale_generalization
+from stirdata.evaluation import accuracy, baselines, scale_generalization
 from stirdata.families.stir import scenarios
 
 SETS = ("emoji", "mnist", "trafficsign", "aerial")
@@ -91,3 +91,65 @@ def test_what_is_not_published():
         result_of({16: 0.5, 17: 0.5}).compare(known)
     assert told.value.got == "16"
     assert not math.isnan(result_of({17: 0.5}).compare(known).own["trained"])
+
+
+def test_every_figure_of_the_tables_is_the_published_one(test_data):
+    path = test_data / "baselines" / "sesn_tables.json"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    tables = json.loads(path.read_text())
+    errors, count = tables["mnist_scale_error_percent"], 0
+    for reproduced, runs in ((False, 6), (True, 3)):
+        models = errors["reproduced" if reproduced else "published"]
+        for number, regime in enumerate(errors["regimes"]):
+            found = baselines("mnist-scale", scenario=regime, reproduced=reproduced)
+            wanted = {name: row[number] for name, row in models.items() if name != "note" and row[number]}
+            assert dict(zip(found.models, zip(found.mean, found.std, strict=True), strict=True)) == {
+                name: tuple(pair) for name, pair in wanted.items()
+            }
+            assert (found.runs, found.measure) == (runs, "error (%)")
+            count += len(wanted)
+    assert count == 40 + 24
+    for number, regime in enumerate(["28", "56"]):
+        found = baselines("mnist-scale-seconds", scenario=regime)
+        wanted = tables["mnist_scale_seconds_per_epoch"]["published"]
+        assert dict(zip(found.models, found.mean, strict=True)) == {
+            name: row[number] for name, row in wanted.items()
+        }
+    for reproduced in (False, True):
+        found = baselines("stl10", reproduced=reproduced)
+        wanted = tables["stl10_error_percent"]["reproduced" if reproduced else "published"]
+        assert dict(zip(found.models, found.mean, strict=True)) == wanted
+        assert np.isnan(found.std).all()
+
+
+def test_a_result_beside_a_table():
+    """An error of 2.05 % is better than the best published one, 2.08."""
+    images, labels = torch.zeros(2000, 1, 2, 2), torch.zeros(2000, dtype=torch.int64)
+    labels[:41] = 1
+    found = accuracy(lambda x: torch.tensor([[1.0, 0.0]]).expand(len(x), 2), (images, labels), quiet=True)
+    beside = found.compare(baselines("mnist-scale", scenario="28"))
+    assert beside.own == {"all": 1 - 41 / 2000}
+    assert beside.rank("all") == 1
+    assert beside.difference("all")[beside.models.index("SESN Vector")] == pytest.approx(2.08 - 2.05)
+    json.dumps(beside.as_json())
+    with pytest.raises(ParameterError, match="no errors over all images"):
+        found.compare(baselines("mnist-scale-seconds", scenario="28"))
+    with pytest.raises(ParameterError, match="no errors over all images"):
+        found.compare(baselines("stir", set="mnist", scenario="small2large"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"of": "mnist-scale"},
+        {"of": "mnist-scale", "scenario": "29"},
+        {"of": "mnist-scale", "scenario": "28", "set": "mnist"},
+        {"of": "mnist-scale-seconds", "scenario": "28", "reproduced": True},
+        {"of": "stl10", "scenario": "28"},
+        {"of": "stir", "set": "mnist", "scenario": "small2large", "reproduced": True},
+    ],
+)
+def test_tables_that_are_not_there(names):
+    with pytest.raises(ParameterError):
+        baselines(**names)

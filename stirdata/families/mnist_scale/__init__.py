@@ -24,6 +24,7 @@ from stirdata.families.family import (
     Recipe,
     Reference,
     Scale,
+    Training,
     check_options,
     option,
 )
@@ -262,6 +263,14 @@ class MNISTScaleFamily(SplitFamily):
             realizations=True,
         ),
     )
+
+    def trainings(self) -> Mapping[str, Training]:
+        """Return the four regimes of Table 2: pixels, and ``+`` for random scales in training."""
+        return {f"{size}{plus}": Training(size=size) for size in (SIDE, 2 * SIDE) for plus in ("", "+")}
+
+    def published_results(self, metadata: Mapping[str, Any]) -> Mapping[str, str] | None:
+        """Return the results of the article, for realizations made from MNIST."""
+        return {"of": self.name} if metadata.get("source") in (None, "mnist") else None
 
     def loader(self) -> type[MNISTScale]:
         """Return :class:`stirdata.MNISTScale`."""

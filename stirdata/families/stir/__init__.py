@@ -25,6 +25,7 @@ from stirdata.families.family import (
     Recipe,
     Reference,
     Scale,
+    Training,
     check_options,
     option,
 )
@@ -268,6 +269,17 @@ class STIRFamily(Family):
         from stirdata.families.stir import published
 
         return published.published_files()
+
+    def trainings(self) -> Mapping[str, Training]:
+        """Return the four scenarios."""
+        from stirdata.families.stir import scenarios
+
+        return {name: Training(one.train, one.test) for name, one in scenarios.ALL.items()}
+
+    def published_results(self, metadata: Mapping[str, Any]) -> Mapping[str, str] | None:
+        """Return the results on the published set of a title."""
+        kind = dataset_of(metadata["title"]).removeprefix("stir-")
+        return {"of": "stir", "set": kind} if kind in _KINDS else None
 
     def loader(self) -> type[STIRDataset]:
         """Return :class:`stirdata.STIRDataset`."""

@@ -108,6 +108,10 @@ class STL10Family(SplitFamily):
         ),
     )
 
+    def published_results(self, metadata: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the results of the article on SESN."""
+        return {"of": self.name}
+
     def loader(self) -> type[STL10]:
         """Return the class that loads STL-10."""
         from stirdata.families.stl10.loader import STL10

@@ -1,0 +1,282 @@
+"""A report of an evaluation: one page without anything from the network, JSON, CSV and pictures."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from stirdata import atomic, locks
+from stirdata.errors import TargetExistsError
+from stirdata.evaluation.generalization import ScaleGeneralization
+from stirdata.evaluation.plots import Beside, Drawable, drawn, is_installed
+from stirdata.evaluation.published import Baselines, Comparison, PublishedTable
+from stirdata.evaluation.results import Result, cell
+
+SCHEMA = "stirdata/evaluation/1"
+_OWN = "report.json"
+"""Every report has it: what else is in the way is no report, and is not replaced."""
+
+_TITLES = {
+    "generalization": "Accuracy at every scale",
+    "accuracy": "Accuracy",
+    "consistency": "Classification consistency under shifts",
+    "flips": "Flip rate",
+    "equivariance": "Scale equivariance error",
+    "scale-index": "Scale indices",
+    "mistakes": "Most frequent mistakes",
+}
+_PARTS = {"own": "at the scales of training", "other": "at other scales"}
+_RANGES = {"trained": _PARTS["own"], "others": _PARTS["other"], "all": "over all images"}
+_STYLE = """
+:root { color-scheme: light; --ink: #1d2530; --soft: #5b6675; --line: #dfe3e8; --own: #c2185b; }
+* { box-sizing: border-box; }
+body { margin: 0; color: var(--ink); background: #fff;
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
+main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; }
+h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--line); }
+p.sub { color: var(--soft); margin: 0 0 1.25rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; }
+.card { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; }
+.card b { display: block; font-size: 1.6rem; line-height: 1.2; color: var(--own);
+  font-variant-numeric: tabular-nums; }
+.card span { color: var(--soft); font-size: .875rem; }
+figure { margin: 1rem 0; overflow-x: auto; }
+figure svg, figure img { max-width: 100%; height: auto; display: block; }
+figure svg { width: 48rem; }
+figure img { image-rendering: pixelated; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .875rem; }
+th, td { padding: .25rem .75rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+tr.own td { font-weight: 600; color: var(--own); }
+.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; vertical-align: top; }
+.facts td:first-child { color: var(--soft); white-space: nowrap; }
+details summary { cursor: pointer; color: var(--soft); margin: .5rem 0; }
+"""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that an evaluation has found, and what it was.
+
+    Attributes:
+        title: One line.
+        facts: What was evaluated, by name: lines of text.
+        results: By measure.
+        published: What others have published, if that is known; the results' ``generalization`` or
+            ``accuracy`` is put beside it.
+        comparison: That.
+        scenario: How the network was trained, if that is known.
+        parts: Accuracy by what the scales mean for the scenario: ``own``, ``other``.
+        sheet: A PNG file with images of the most frequent mistakes.
+        notes: What else is to be known, a sentence each.
+    """
+
+    title: str
+    facts: Mapping[str, Sequence[str]]
+    results: Mapping[str, Result]
+    published: Baselines | PublishedTable | None = None
+    comparison: Comparison | None = None
+    scenario: str = ""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    sheet: bytes | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "schema": SCHEMA,
+            "title": self.title,
+            "evaluated": {name: list(lines) for name, lines in self.facts.items()},
+            "scenario": self.scenario or None,
+            "parts": dict(self.parts),
+            "results": {name: result.as_json() for name, result in self.results.items()},
+            "comparison": None if self.comparison is None else self.comparison.as_json(),
+            "notes": list(self.notes),
+        }
+
+    def text(self) -> str:
+        """Return the tables as text, one below the other."""
+        shown = [result.table() for name, result in self.results.items() if name != "mistakes"]
+        told = [f"{_PARTS[name]} {value:.4f}" for name, value in self.parts.items()]
+        shown += [f"accuracy {', '.join(told)}"] if told else []
+        shown += [] if self.comparison is None else [self.comparison.table()]
+        return "\n\n".join([*shown, *self.notes])
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files of the report, by their names; the pictures only if there is matplotlib."""
+        content = json.dumps(self.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
+        files = {_OWN: f"{content}\n".encode()}
+        files |= {f"{name}.csv": result.csv().encode() for name, result in self.results.items()}
+        if self.comparison is not None:
+            files["comparison.csv"] = self.comparison.csv().encode()
+        if self.sheet is not None:
+            files["mistakes.png"] = self.sheet
+        pictures = self._pictures() if is_installed() else {}
+        vectors = {name: drawn(picture, "svg") for name, picture in pictures.items()}
+        files |= {f"{name}.svg": content for name, content in vectors.items()}
+        files |= {f"{name}.png": drawn(picture, "png") for name, picture in pictures.items()}
+        files["report.html"] = self.page(vectors).encode()
+        return files
+
+    def _pictures(self) -> dict[str, Drawable]:
+        """Return what is drawn, by its name; the sheet has images of mistakes already."""
+        found: dict[str, Drawable] = {
+            name: result for name, result in self.results.items() if name != "mistakes"
+        }
+        result = self.results.get("generalization")
+        if isinstance(result, ScaleGeneralization) and isinstance(self.published, Baselines):
+            found["generalization"] = Beside(result, self.published)
+        if self.comparison is not None:
+            found["comparison"] = self.comparison
+        return found
+
+    def page(self, vectors: Mapping[str, bytes]) -> str:
+        """Return the page, in which everything is contained.
+
+        Args:
+            vectors: Pictures as SVG files, by the names of the measures, and ``comparison``.
+        """
+        sections = [self._head(), *self._sections(vectors), self._end()]
+        return (
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            '<meta http-equiv="Content-Security-Policy" '
+            "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
+            f"<title>{escape(self.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+            + "\n".join(sections)
+            + "\n</main>\n</body>\n</html>\n"
+        )
+
+    def _head(self) -> str:
+        cards = [(f"{value:.2%}", f"accuracy {_PARTS[name]}") for name, value in self.parts.items()]
+        for name in ("accuracy", "consistency"):
+            value = getattr(self.results.get(name), name, None)
+            cards += [] if value is None else [(f"{value:.2%}", name)]
+        result = self.results.get("generalization")
+        if isinstance(result, ScaleGeneralization):
+            cards.insert(0, (f"{result.overall.mean():.2%}", "accuracy over all images"))
+        if self.comparison is not None:
+            total = len(self.comparison.models) + 1
+            cards += [
+                (f"{self.comparison.rank(part)} of {total}", f"rank beside the published, {_RANGES[part]}")
+                for part in self.comparison.own
+            ]
+        shown = "".join(
+            f'<div class="card"><b>{value}</b><span>{escape(what)}</span></div>' for value, what in cards
+        )
+        below = f"trained as {self.scenario}" if self.scenario else ""
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        head = f'<h1>{escape(self.title)}</h1>\n<p class="sub">{escape(below)}</p>'
+        return f'{head}\n<div class="cards">{shown}</div>{notes}'
+
+    def _sections(self, vectors: Mapping[str, bytes]) -> list[str]:
+        found = []
+        for name, result in self.results.items():
+            picture = _inline(vectors[name]) if name in vectors else ""
+            if name == "mistakes":
+                picture = _image(self.sheet, "images of the most frequent mistakes") if self.sheet else ""
+            table = _table(result.columns())
+            if name != "accuracy":
+                table = f"<details><summary>The numbers</summary>{table}</details>"
+            found.append(
+                f"<h2>{escape(_TITLES.get(name, name))}</h2>\n{picture}\n{_summary(name, result)}{table}"
+            )
+            if name in ("generalization", "accuracy") and self.comparison is not None:
+                picture = _inline(vectors["comparison"]) if "comparison" in vectors else ""
+                found.append(
+                    f"<h2>Beside what others published</h2>\n{picture}\n"
+                    f"{_table(self.comparison.columns(), own=0)}\n"
+                    f'<p class="sub">Source: {escape(self.published.source if self.published else "")}</p>'
+                )
+        return found
+
+    def _end(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{'<br>'.join(map(escape, lines))}</td></tr>"
+            for name, lines in self.facts.items()
+        )
+        return f'<h2>What was evaluated</h2>\n<table class="facts">{rows}</table>'
+
+
+def _summary(name: str, result: Result) -> str:
+    """Return the one line that some results say in place of a table."""
+    return f"<p>{escape(result.table())}</p>" if name == "consistency" else ""
+
+
+def _inline(vector: bytes) -> str:
+    """Return an SVG file as a part of a page, without what comes before its element."""
+    text = vector.decode()
+    return f"<figure>{text[text.index('<svg') :]}</figure>"
+
+
+def _image(content: bytes, what: str) -> str:
+    data = base64.b64encode(content).decode()
+    return f'<figure><img alt="{escape(what)}" src="data:image/png;base64,{data}"></figure>'
+
+
+def _table(columns: Mapping[str, Sequence[Any]], own: int | None = None) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    rows = [
+        f"<tr{' class=' + chr(34) + 'own' + chr(34) if number == own else ''}>"
+        + "".join(f"<td>{escape(cell(value))}</td>" for value in row)
+        + "</tr>"
+        for number, row in enumerate(zip(*columns.values(), strict=True))
+    ]
+    return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+
+
+def save(report: Report, folder: Path, *, force: bool = False) -> bool:
+    """Write a report as a folder of files, whole or not at all; tell whether it was there already.
+
+    Args:
+        report: What was found.
+        folder: Where it goes.
+        force: Replace another report.
+
+    Raises:
+        TargetExistsError: The folder is another report, or with ``force`` is no report at all.
+        TargetError: It cannot be written.
+    """
+    files = report.files()
+    with locks.locked(folder):
+        if folder.exists():
+            if _same(folder, files):
+                return True
+            _check_replaceable(folder, force)
+        with atomic.new_folder(folder) as partial:
+            for name, content in files.items():
+                (partial / name).write_bytes(content)
+    return False
+
+
+def check_target(folder: Path, *, force: bool = False) -> None:
+    """Raise TargetExistsError before anything is computed, if a report could not be put there."""
+    if folder.exists() and not (folder / _OWN).is_file():
+        _check_replaceable(folder, force)
+
+
+def _same(folder: Path, files: Mapping[str, bytes]) -> bool:
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} != set(files):
+        return False
+    return all((folder / name).read_bytes() == content for name, content in files.items())
+
+
+def _check_replaceable(folder: Path, force: bool) -> None:
+    if not (folder / _OWN).is_file():
+        raise TargetExistsError(
+            "the output exists and is no report", where=folder, hint="choose another output"
+        )
+    if not force:
+        raise TargetExistsError(
+            "the output exists and is another report",
+            where=folder,
+            hint="use --force to replace it, or choose another output",
+        )
