@@ -171,6 +171,7 @@ class MNISTScale(ImageDataset):
         latents: bool = False,
     ) -> SelectedTensors:
         """Return a split as tensors on a device; see :meth:`ImageDataset.to_torch`, and ``size`` above."""
+        _check_size(size)
         selection, change = self.select(split, shuffle=shuffle), self.sized(size)
         return self._tensors(selection, device, dtype, channels_last, channels, normalize, latents, change)
 
