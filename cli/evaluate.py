@@ -159,7 +159,7 @@ def command(
     """  # noqa: D301 - click reads the one that is no letter
     from stirdata.evaluation.models import own_traceback
     from stirdata.evaluation.plots import is_installed
-    from stirdata.evaluation.report import check_target, save
+    from stirdata.evaluation.report import check_target
     from stirdata.operations.evaluate import Choice, evaluate
     from stirdata.progress import say
 
@@ -184,7 +184,7 @@ def command(
         raise click.exceptions.Exit(2) from error
     click.echo(json.dumps(report.as_json()) if as_json else report.text())
     if out is not None:
-        already = save(report, out, force=force)
+        already = report.save(out, force=force)
         if not quiet:
             say(f"{'already there' if already else 'written'}: {out / 'report.html'}")
             if not is_installed():

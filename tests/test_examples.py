@@ -9,12 +9,24 @@ import pytest
 from described import save_as
 from stir_fixtures import small_frame, small_set
 
+from stirdata.families.stir import scenarios
+from stirdata.storage import hdf5
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+LONGEST = {"mnist_scale_cnn.py": 120}
+"""Lines; of the others at most 80."""
+
+
+def run(name, *arguments):
+    command = [sys.executable, EXAMPLES / name, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False, text=True, timeout=240)
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_example_is_short(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 80
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST.get(path.name, 80)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -37,3 +49,30 @@ def test_small2large_tells_a_missing_file(tmp_path):
     done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=120)
     assert done.returncode != 0
     assert "there is no such file or folder" in done.stderr
+
+
+@pytest.mark.parametrize(("regime", "published"), [("28+", "1.9600"), ("56", "2.0200")])
+def test_mnist_scale_cnn_trains_and_compares(tmp_path, small_realization, regime, published):
+    for seed in (0, 1):
+        folder = tmp_path / "MNIST_scale" / f"seed_{seed}"
+        folder.mkdir(parents=True)
+        hdf5.write(folder / "scale_0.3_1.0.h5", small_realization, {"seed": seed, "source": "mnist"})
+    done = run("mnist_scale_cnn.py", tmp_path, "--regime", regime, "--seeds", 0, 1, "--epochs", 1)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    for seed in (0, 1):
+        assert re.fullmatch(rf"seed {seed}  error \d+\.\d\d %  \d+ s", lines[seed])
+    assert re.fullmatch(rf"{re.escape(regime)}: error [\d.]+ \+- [\d.]+ % over 2 realizations", lines[2])
+    assert lines[5].split() == ["CNN", published, "0.0700"]
+
+
+def test_stir_scenarios_end_in_reports(tmp_path):
+    frame = small_frame(scales=tuple(range(64, 16, -1)), canvas=64, instances=1)
+    path = save_as(tmp_path / "set.h5", small_set(frame))
+    done = run("stir_scenarios.py", path, "--epochs", 1, "--device", "cpu", "--out", tmp_path / "reports")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[:4]] == list(scenarios.ALL)
+    assert re.search(r"trained [\d.]+%, others [\d.]+%; rank \d+ of 12 \(trained\)", lines[0])
+    for name in scenarios.ALL:
+        assert (tmp_path / "reports" / name / "report.html").is_file()

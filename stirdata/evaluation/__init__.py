@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stirdata.evaluation.published import Comparison as Comparison
     from stirdata.evaluation.published import PublishedTable as PublishedTable
     from stirdata.evaluation.published import baselines as baselines
+    from stirdata.evaluation.report import Report as Report
     from stirdata.evaluation.scale_index import ScaleIndexCorrelation as ScaleIndexCorrelation
     from stirdata.evaluation.scale_index import scale_index_correlation as scale_index_correlation
     from stirdata.evaluation.shifts import FlipRate as FlipRate
@@ -50,6 +51,7 @@ _HOME_OF_NAME = {
     "Predictions": "stirdata.evaluation.predictions",
     "predict": "stirdata.evaluation.predictions",
     "read_predictions": "stirdata.evaluation.predictions",
+    "Report": "stirdata.evaluation.report",
     "ScaleIndexCorrelation": "stirdata.evaluation.scale_index",
     "scale_index_correlation": "stirdata.evaluation.scale_index",
     "FlipRate": "stirdata.evaluation.shifts",
@@ -69,6 +71,7 @@ __all__ = [
     "FlipRate",
     "Predictions",
     "PublishedTable",
+    "Report",
     "ScaleGeneralization",
     "ScaleIndexCorrelation",
     "ShiftConsistency",

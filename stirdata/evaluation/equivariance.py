@@ -237,13 +237,13 @@ class StirEquivarianceError(Result):
 
     def draw(self, axes: Any) -> None:
         """Draw the mean error of each layer for every pair, as bars beside each other."""
-        from stirdata.evaluation.plots import OTHERS, legend
+        from stirdata.evaluation.plots import OTHERS, legend, named
 
         width = 0.8 / len(self.errors)
         at = np.arange(len(self.pairs))
         for number, name in enumerate(self.errors):
             left = at + (number - (len(self.errors) - 1) / 2) * width
-            axes.bar(left, self.mean(name), width, color=OTHERS[number % len(OTHERS)], label=name)
+            axes.bar(left, self.mean(name), width, color=OTHERS[number % len(OTHERS)], label=named(name))
         axes.set_xticks(at, [f"{one} from {other}" for one, other in self.pairs])
         axes.set_xlabel("scales (pixels)")
         axes.set_ylabel("equivariance error")

@@ -28,6 +28,7 @@ _SETTINGS: Any = {
     "svg.fonttype": "none",
     "font.family": ["DejaVu Sans"],
     "font.size": 10,
+    "text.parse_math": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -122,7 +123,12 @@ def line(axes: Any, number: int, x: Any, y: Any, label: str, **options: Any) -> 
         "linewidth": 1.3,
         **options,
     }
-    axes.plot(x, y, label=label, **style)
+    axes.plot(x, y, label=named(label), **style)
+
+
+def named(label: str) -> str:
+    """Return a name as legends show it: they leave out those that begin with an underscore."""
+    return f" {label}" if label.startswith("_") else label
 
 
 def legend(axes: Any) -> None:

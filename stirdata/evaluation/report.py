@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -138,6 +139,28 @@ class Report:
             found["comparison"] = self.comparison
         return found
 
+    def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> bool:
+        """Write the report as a folder of files, whole or not at all; tell whether it was there already.
+
+        Args:
+            folder: Where it goes.
+            force: Replace another report.
+
+        Raises:
+            TargetExistsError: The folder is another report, or even with ``force`` no report at all.
+            TargetError: It cannot be written.
+        """
+        target, files = Path(folder), self.files()
+        with locks.locked(target):
+            if target.exists():
+                if _same(target, files):
+                    return True
+                _check_replaceable(target, force)
+            with atomic.new_folder(target) as partial:
+                for name, content in files.items():
+                    (partial / name).write_bytes(content)
+        return False
+
     def page(self, vectors: Mapping[str, bytes]) -> str:
         """Return the page, in which everything is contained.
 
@@ -233,34 +256,10 @@ def _table(columns: Mapping[str, Sequence[Any]], own: int | None = None) -> str:
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
-def save(report: Report, folder: Path, *, force: bool = False) -> bool:
-    """Write a report as a folder of files, whole or not at all; tell whether it was there already.
-
-    Args:
-        report: What was found.
-        folder: Where it goes.
-        force: Replace another report.
-
-    Raises:
-        TargetExistsError: The folder is another report, or with ``force`` is no report at all.
-        TargetError: It cannot be written.
-    """
-    files = report.files()
-    with locks.locked(folder):
-        if folder.exists():
-            if _same(folder, files):
-                return True
-            _check_replaceable(folder, force)
-        with atomic.new_folder(folder) as partial:
-            for name, content in files.items():
-                (partial / name).write_bytes(content)
-    return False
-
-
-def check_target(folder: Path, *, force: bool = False) -> None:
-    """Raise TargetExistsError before anything is computed, if a report could not be put there."""
-    if folder.exists() and not (folder / _OWN).is_file():
-        _check_replaceable(folder, force)
+def check_target(folder: Path) -> None:
+    """Raise TargetExistsError before anything is computed, if no report could be put there."""
+    if folder.exists():
+        _check_replaceable(folder, force=True)
 
 
 def _same(folder: Path, files: Mapping[str, bytes]) -> bool:

@@ -87,12 +87,12 @@ def cell(value: Any) -> str:
 
 
 def plain(array: NDArray[np.floating] | NDArray[np.integer]) -> list[Any]:
-    """Return an array as lists of Python numbers, None in place of NaN."""
+    """Return an array as lists of Python numbers, None in place of NaN and of what is infinite."""
 
     def known(value: Any) -> Any:
         if isinstance(value, list):
             return [known(part) for part in value]
-        return None if isinstance(value, float) and math.isnan(value) else value
+        return None if isinstance(value, float) and not math.isfinite(value) else value
 
     listed: list[Any] = known(array.tolist())
     return listed
@@ -102,5 +102,6 @@ def sample_std(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the standard deviation of a sample (N - 1) over the first axis; NaN for one value."""
     if len(values) < 2:
         return np.full(values.shape[1:], np.nan)
-    deviation: NDArray[np.float64] = np.asarray(values.std(axis=0, ddof=1))
+    with np.errstate(invalid="ignore"):  # of what is infinite it is NaN
+        deviation: NDArray[np.float64] = np.asarray(values.std(axis=0, ddof=1))
     return deviation

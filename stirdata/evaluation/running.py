@@ -32,11 +32,11 @@ class Running:
         Raises:
             NotEnoughMemoryError: The device has no room for the batch.
         """
-        import torch
-
         try:
             return self.ask(images.to(self.device))
-        except torch.cuda.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not _is_of_memory(error):
+                raise
             raise NotEnoughMemoryError(
                 "the model has no room for a batch",
                 where=f"device {self.device}",
@@ -74,6 +74,14 @@ class Running:
             )
         logits: torch.Tensor = found
         return logits
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Tell whether there was no room: on the CPU torch raises no error of its own for that."""
+    import torch
+
+    known = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
+    return known or "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
 def predictions(logits: torch.Tensor) -> torch.Tensor:

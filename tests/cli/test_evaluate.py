@@ -9,7 +9,8 @@ import torch
 from described import save_as
 from stir_fixtures import small_frame, small_set
 
-from stirdata import STIRDataset, evaluation
+from stirdata import MNISTScale, STIRDataset, evaluation
+from stirdata.storage import hdf5
 
 NETWORKS = """
 import torch
@@ -204,6 +205,22 @@ def test_the_errors_of_a_model_are_its_own(work, stirdata, factory, error):
     assert "fault of stirdata" not in ran.err
     assert "operations" not in ran.err, "the traceback begins with the model's own code"
     assert not (work / "report").exists()
+
+
+def test_the_regime_of_doubled_pixels_beside_its_errors(work, stirdata, small_realization):
+    hdf5.write(work / "own.h5", small_realization, {"source": "mnist"})
+    command = ["evaluate", "own.h5", "--model", "nets:network", "--normalize", "--bins", "2", "--quiet"]
+    found = json.loads(stirdata(*command, "--scenario", "56+", "--json").out)
+    assert found["evaluated"]["size"] == ["56"]
+    dataset = MNISTScale("own.h5")
+    model = evaluation.load_model("nets:network", num_classes=10, num_channels=1)
+    wanted = evaluation.accuracy(model, dataset, size=56, normalize=True, quiet=True)
+    known = evaluation.baselines("mnist-scale", scenario="56+")
+    assert found["comparison"] == wanted.compare(known).as_json()
+    assert found["parts"] == {}
+    hdf5.write(work / "drawn.h5", small_realization, {"source": "synthetic"})
+    command[1] = "drawn.h5"
+    assert json.loads(stirdata(*command, "--scenario", "28", "--json").out)["comparison"] is None
 
 
 def test_datasets_that_are_no_realizations_of_one(work, stirdata):

@@ -82,6 +82,22 @@ def test_a_picture_shows_what_it_is_of(general):
         assert word in text
 
 
+def test_names_are_shown_as_they_are():
+    """Nothing in them is a formula, or left out of the legend."""
+    pytest.importorskip("matplotlib")
+    result = evaluation.EquivarianceError(
+        np.array([0.5, 2.0]), {name: np.ones((2, 3)) for name in ("_conv", "a$b$", "$")}
+    )
+    text = drawn(result, "svg").decode()
+    for name in ("_conv", "a$b$"):
+        assert f"{name}</text>" in text
+
+
+def test_what_is_infinite_is_no_json():
+    result = evaluation.EquivarianceError(np.array([0.5]), {"a": np.array([[np.inf, 1.0]])})
+    assert json.loads(json.dumps(result.as_json(), allow_nan=False))["errors"] == {"a": [[None, 1.0]]}
+
+
 def test_plots_go_to_files(general, tmp_path):
     pytest.importorskip("matplotlib")
     for form, start in (("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")):
