@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stirdata.arguments import as_integer
 from stirdata.errors import NotEnoughMemoryError, ParameterError
+from stirdata.loading.arranging import is_failed_allocation
 from stirdata.loading.tensors import checked_device
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class Running:
         """
         try:
             return self.ask(images.to(self.device))
-        except (RuntimeError, MemoryError) as error:
-            if not _is_of_memory(error):
+        except (MemoryError, RuntimeError) as error:
+            if not is_failed_allocation(error):
                 raise
             raise NotEnoughMemoryError(
                 "the model has no room for a batch",
@@ -74,14 +75,6 @@ class Running:
             )
         logits: torch.Tensor = found
         return logits
-
-
-def _is_of_memory(error: Exception) -> bool:
-    """Tell whether there was no room: on the CPU torch raises no error of its own for that."""
-    import torch
-
-    known = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
-    return known or "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
 def predictions(logits: torch.Tensor) -> torch.Tensor:

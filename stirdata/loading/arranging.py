@@ -207,12 +207,12 @@ def enough_for(needed: int, device: torch.device) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, NotEnoughMemoryError) or not _is_failed_allocation(error):
+        if isinstance(error, NotEnoughMemoryError) or not is_failed_allocation(error):
             raise
         raise _too_much(needed, device) from error
 
 
-def _is_failed_allocation(error: Exception) -> bool:
+def is_failed_allocation(error: Exception) -> bool:
     """Tell torch's errors for lack of memory, of which only the one for CUDA has a type, from others."""
     import torch
 

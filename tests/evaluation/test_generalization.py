@@ -9,7 +9,7 @@ import torch
 from making import make_job
 
 import stirdata
-from stirdata.errors import ParameterError
+from stirdata.errors import NotEnoughMemoryError, ParameterError
 from stirdata.evaluation import scale_generalization
 from stirdata.families import families
 
@@ -243,3 +243,20 @@ def test_a_dataset_without_scales(tmp_path):
         scale_generalization(network(3), stirdata.load(tmp_path / "a.h5"))
     with pytest.raises(ParameterError, match="without a label"):
         scale_generalization(network(3), stirdata.load(tmp_path / "a.h5"), "unlabeled")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"),
+        torch.cuda.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_is_told(error):
+    def model(images):
+        raise error
+
+    given = torch.zeros(3, 1, 4, 4), torch.zeros(3, dtype=torch.int64), torch.ones(3)
+    with pytest.raises(NotEnoughMemoryError, match=r"3 images(.|\n)*smaller batch_size"):
+        scale_generalization(model, given, bins=1, quiet=True)
