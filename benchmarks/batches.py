@@ -26,6 +26,7 @@ Epoch = Callable[[], object]
 
 LOADER_BOUND = 1.5
 GATHER_BOUND = 1.3
+BLOCK_BOUND = 1.3
 MEMORY_BOUND = 0.25
 TREE_BOUND = 20.0
 BATCH_SIZE = 128  # the published one of MNIST-scale
@@ -112,15 +113,18 @@ def ratio(above: list[float], below: list[float]) -> float:
 
 
 def report_stir(path: Path, device: str, rounds: int) -> None:
-    """Measure epochs over a STIR training set at two batch sizes."""
+    """Measure epochs over a STIR training set at several batch sizes."""
     dataset = STIRDataset(path)
     floats, labels = dataset.to_torch("train")
     images, classes = dataset.to_torch("train", device=device, dtype=torch.uint8)
-    for size in (16, 128):
+    together = 256 if device == "cpu" else 4096  # images of a block
+    for size in (16, 128, 1024, 4096):
         seconds = in_rounds(
             rounds,
             {
                 "ours": epoch_of(dataset.batches("train", batch_size=size, device=device)),
+                "one by one": epoch_of(dataset.batches("train", batch_size=size, device=device, block=1)),
+                "in blocks": plain_gather(images, classes, together),
                 "reused": epoch_of(dataset.batches("train", batch_size=size, device=device, reuse=True)),
                 "loader": loader_epoch(floats, labels, size, device),
                 "gather": plain_gather(images, classes, size),
@@ -136,6 +140,11 @@ def report_stir(path: Path, device: str, rounds: int) -> None:
             f"{LOADER_BOUND}x), {ratio(seconds['ours'], seconds['gather']):.2f}x the time of a plain gather "
             f"and conversion (at most {GATHER_BOUND}x), "
             f"{ratio(seconds['ours'], seconds['gather in one thread']):.2f}x in one thread"
+        )
+        print(
+            f"  {ratio(seconds['ours'], seconds['in blocks']):.2f}x the time of a plain gather and conversion of "
+            f"the epoch in blocks of {together} (at most {BLOCK_BOUND}x), "
+            f"{ratio(seconds['one by one'], seconds['ours']):.2f}x as fast as batches that are made one by one"
         )
 
 

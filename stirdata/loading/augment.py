@@ -6,7 +6,7 @@ import math
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from array_api_compat import array_namespace, device, is_numpy_array, is_torch_array
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     Transform = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
     """Turns uint8 images (N, C, H, W), their int64 indices (N,) and the epoch into other uint8 images.
 
-    It may have two attributes. ``finish``, called with floats, indices and epoch, does to the images what can
-    only be done once they are converted and normalised. ``normalize`` is the mean and standard deviation
-    by which batches are normalised if nothing else is asked for."""
+    It may have three attributes. ``finish``, called with floats, indices and epoch, does to the images what
+    can only be done once they are converted and normalised. ``by_index`` is True if the images depend on
+    their indices and the epoch alone, and not on what else is in the batch. ``normalize`` is the mean and
+    standard deviation by which batches are normalised if nothing else is asked for."""
 
 _CPU_BLOCK_PIXELS, _GPU_BLOCK_PIXELS = 50_000, 1 << 23
 """Pixels computed at a time: on a CPU their float64 values stay in the cache and their memory is recycled."""
@@ -61,6 +62,7 @@ class ScaleAugment:
     low: float = 0.5
     high: float = 2.0
     seed: int = 0
+    by_index: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name, factor in (("low", self.low), ("high", self.high)):
@@ -269,6 +271,13 @@ def finishes(augmentation: Transform | None) -> bool:
     return hasattr(augmentation, "finish")
 
 
+def is_by_index(augmentation: Transform) -> bool:
+    """Tell whether images depend on their indices and the epoch alone."""
+    if isinstance(augmentation, InTurn):
+        return all(map(is_by_index, augmentation.augmentations))
+    return getattr(augmentation, "by_index", False) is True
+
+
 def finished(
     augmentation: Transform, values: torch.Tensor, indices: torch.Tensor, epoch: int
 ) -> torch.Tensor:
@@ -305,3 +314,6 @@ def doubled_pixels(images: torch.Tensor, indices: torch.Tensor, epoch: int) -> t
     from stirdata.loading.tensors import doubled
 
     return doubled(images)
+
+
+doubled_pixels.by_index = True  # type: ignore[attr-defined]

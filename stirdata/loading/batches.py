@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from stirdata.arguments import checked_flag, checked_integer
 from stirdata.errors import ParameterError
 from stirdata.executors import busy
-from stirdata.loading.augment import as_transform, finished, finishes
+from stirdata.loading.augment import as_transform, finished, finishes, is_by_index
 from stirdata.loading.epochs import Epochs
-from stirdata.loading.tensors import Converter, Form, Level, check_not_rounded, checked_form, empty_images
+from stirdata.loading.tensors import (
+    Converter,
+    Form,
+    Level,
+    Recycled,
+    check_not_rounded,
+    checked_form,
+    empty_images,
+)
 from stirdata.loading.views import selected_tensors
 
 if TYPE_CHECKING:
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
 
 _SCHEMA = "stirdata/batches/1"
 _SAMPLED_IMAGES = 64
+_CPU_BLOCK, _GPU_BLOCK = 1 << 22, 1 << 26
+"""Bytes of images that are made at once if nothing else is asked for: on a CPU they stay in its cache."""
 
 
 @dataclass
@@ -52,6 +62,11 @@ class Batches:
     none: other images in each epoch if shuffled. Else every image is on one rank, and some ranks may have a
     batch more: right for evaluating, and a trap for what waits for all ranks in every step.
 
+    Small batches are made many at once and handed out as parts of one tensor, as far as an augmentation
+    allows it: one whose images depend on their indices and the epoch alone says so by an attribute
+    ``by_index = True``; any other is called for every batch by itself. A batch that is kept keeps the
+    memory of all that were made with it: ``clone()`` what is to be kept for long, or saved.
+
     On a CPU torch's threads make the batches, or one thread if the machine is busy when an epoch begins.
 
     Args:
@@ -78,6 +93,9 @@ class Batches:
         dataset: What :attr:`dataset` is to be; None for the tensors.
         reuse: Write the images of every batch into the same memory. Then they are valid until the next
             batch is asked for; otherwise they are the caller's for good. Labels and others always are.
+            Then every batch is made by itself.
+        block: Bytes of images, as they are handed out, that are made at once, 1 or more; a batch that is
+            larger is one by itself. None for 4 MiB on a CPU and 64 MiB elsewhere.
 
     Attributes:
         dataset: All images, item by item: it has a length, and where the batches come from a loader also
@@ -115,6 +133,7 @@ class Batches:
         channels: int | None = None,
         dataset: Any = None,
         reuse: bool = False,
+        block: int | None = None,
     ) -> None:
         import torch
         from torch.utils.data import IterableDataset
@@ -145,6 +164,12 @@ class Batches:
         self._set_threads(in_one_thread=False)
         self._reuse, self._channels_last = checked_flag("reuse", reuse), bool(channels_last)
         self._buffer: torch.Tensor | None = None
+        self._recycled = Recycled()
+        default = _CPU_BLOCK if images.device.type == "cpu" else _GPU_BLOCK
+        self._block = default if block is None else checked_integer("block", block, 1)
+        by_itself = self._reuse or (self._augment is not None and not is_by_index(self._augment))
+        self._block = 1 if by_itself else self._block
+        self._bytes_each = self._channels * images[0, 0].numel() * self._form.dtype.itemsize
         self._fingerprint: str | None = None
         self._cursor = _Cursor(0)
 
@@ -154,7 +179,7 @@ class Batches:
         plain = in_one_thread and on_cpu and self._rows.is_contiguous()
         self._array = self._rows.numpy() if plain else None
         as_stored = self._channels == self._images.shape[1]
-        self._in_pieces = in_one_thread and on_cpu and self._augment is None and as_stored
+        self._in_pieces = on_cpu and self._augment is None and as_stored
         self._converter = _converter(self._images.device, self._form, in_one_thread)
 
     @property
@@ -258,12 +283,25 @@ class Batches:
         self._set_threads(in_one_thread=busy())
         members = torch.from_numpy(self._epochs.members(cursor.epoch)).to(self._images.device)
         size = max(1, min(self._epochs.batch_size, len(members)))
-        for chosen in torch.split(members, size)[cursor.position : len(self)]:
-            batch = self._batch(chosen, cursor.epoch)
-            cursor.position += 1
-            cursor.begun = True
-            yield batch
+        start, end = cursor.position * size, min(len(self) * size, len(members))
+        while start < end:
+            count = size * max(1, self._block // (size * self._bytes_each))
+            for batch in self._made(members[start : min(start + count, end)], size, cursor.epoch):
+                cursor.position += 1
+                cursor.begun = True
+                yield batch
+            start += count
         cursor.epoch, cursor.position, cursor.begun = cursor.epoch + 1, 0, False
+
+    def _made(self, members: torch.Tensor, size: int, epoch: int) -> Iterable[tuple[torch.Tensor, ...]]:
+        """Return the batches of some images, which are made together."""
+        import torch
+
+        whole = self._batch(members, epoch)
+        if len(members) <= size:
+            return [whole]
+        self._bytes_each = whole[0][0].numel() * whole[0].element_size()  # an augmentation may change it
+        return zip(*(torch.split(tensor, size) for tensor in whole), strict=True)
 
     def _batch(self, members: torch.Tensor, epoch: int) -> tuple[torch.Tensor, ...]:
         companions = [tensor.index_select(0, members) for tensor in self._companions]
@@ -310,6 +348,8 @@ class Batches:
     def _target(self, count: int, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
         """Return memory for the images of a batch: new, or always the same if it is reused."""
         device, layout = self._images.device, self._channels_last
+        if not self._reuse and device.type == "cpu":
+            return self._recycled.empty((count, *shape), dtype, channels_last=layout)
         if not self._reuse:
             return empty_images((count, *shape), dtype, device, channels_last=layout)
         if self._buffer is None or self._buffer.shape[1:] != shape:

@@ -406,6 +406,7 @@ class ImageDataset(ABC):
         world_size: int = 1,
         even: bool | None = None,
         reuse: bool = False,
+        block: int | None = None,
         **choice: Any,
     ) -> Batches:
         """Return images and labels in batches: one epoch of tuples per iteration.
@@ -433,6 +434,8 @@ class ImageDataset(ABC):
             even: Whether all ranks get as many images, so that some are left out; else every image is on
                 one of them. None for even ones when shuffling.
             reuse: Write the images of every batch into the same memory.
+            block: Bytes of images that are made at once and handed out in batches; None for 4 MiB on a CPU
+                and 64 MiB elsewhere.
             **choice: Which of the split's images, as far as the family lets choose.
 
         Returns:
@@ -470,6 +473,7 @@ class ImageDataset(ABC):
             even=even,
             augment=augment,
             reuse=reuse,
+            block=block,
             dataset=self.view(named, latents=latents, **choice),
         )
 

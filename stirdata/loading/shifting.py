@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from array_api_compat import array_namespace, device
 
@@ -42,6 +42,7 @@ class ShiftAugment:
     max_shift: int
     seed: int = 0
     beyond: str = "zeros"
+    by_index: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name in ("max_shift", "seed"):

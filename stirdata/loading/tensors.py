@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,9 @@ from stirdata.arguments import checked_flag
 from stirdata.errors import ParameterError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 _DTYPES = ("float32", "float16", "bfloat16", "uint8")
 
@@ -20,6 +23,9 @@ Level = float | Sequence[float]
 
 _DEVICE_PIECE_PIXELS = 1 << 22
 """Pixels converted at a time by torch, whose float32 values are all the memory that it takes."""
+
+_THREADED_PIECE_PIXELS = 1 << 20
+"""Pixels converted at a time by torch's threads on a CPU: they stay in its larger cache."""
 
 CPU_PIECE_PIXELS = 1 << 17
 """Pixels converted at a time by NumPy in the thread that asks for it: they stay in its cache.
@@ -104,7 +110,8 @@ class Converter:
         self.dtype = dtype or torch.float32
         self._channels_last = channels_last
         self._by_numpy = in_one_thread and device.type == "cpu"
-        self._most_pixels = CPU_PIECE_PIXELS if self._by_numpy else _DEVICE_PIECE_PIXELS
+        threaded = _THREADED_PIECE_PIXELS if device.type == "cpu" else _DEVICE_PIECE_PIXELS
+        self._most_pixels = CPU_PIECE_PIXELS if self._by_numpy else threaded
         if self._by_numpy and self.dtype != torch.float32:
             # Less than 32768 are few enough for torch to round them to other types in this thread.
             self._most_pixels = CPU_PIECE_PIXELS // 4 - 1
@@ -196,6 +203,70 @@ def empty_images(
         values = values if values.dtype == dtype else values.view(dtype)
     else:
         values = torch.empty(shape, dtype=dtype, device=device)
+    return values.permute(0, 3, 1, 2) if channels_last else values
+
+
+class Recycled:
+    """Memory for images on the CPU that is used again once nobody holds what was handed out of it.
+
+    New memory has to be provided by the system page by page, which takes longer than gathering and converting
+    the images that are written there. Who keeps a tensor, a view of one, or an array that shares its memory,
+    keeps the memory: then the next images get another one.
+    """
+
+    _MOST = 2  # one that is being filled, and one that is in use
+
+    def __init__(self) -> None:
+        self._boxes: list[list[Any]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_boxes": []}
+
+    def empty(self, shape: tuple[int, ...], dtype: torch.dtype, *, channels_last: bool) -> torch.Tensor:
+        """Return memory for images, its content undefined; see :func:`empty_images`."""
+        import numpy as np
+
+        size = math.prod(shape) * dtype.itemsize
+        box = self._take(size)
+        if box is None:
+            box = [np.empty(size, np.uint8)]
+        tensor = _as_images(box[0][:size], shape, dtype, channels_last=channels_last)
+        if len(self._boxes) < self._MOST:
+            self._boxes.append(box)
+        return tensor
+
+    def _take(self, size: int) -> list[Any] | None:
+        """Remove one that nobody holds and that is large enough; too small ones are given up."""
+        for _ in range(len(self._boxes)):
+            try:
+                box = self._boxes.pop(0)  # at once: another thread gets another one
+            except IndexError:
+                break
+            if _holders(box) > _ALONE:
+                self._boxes.append(box)
+            elif len(box[0]) >= size:
+                return box
+        return None
+
+
+def _holders(box: list[Any]) -> int:
+    """Return how many hold what is in a box: as many more than :data:`_ALONE` as there are others."""
+    return sys.getrefcount(box[0])
+
+
+_ALONE = _holders([object()]) if getattr(sys, "_is_gil_enabled", lambda: True)() else -1
+"""Without the lock of the interpreter references are counted too late, so that nothing is used again."""
+
+
+def _as_images(
+    buffer: NDArray[np.uint8], shape: tuple[int, ...], dtype: torch.dtype, *, channels_last: bool
+) -> torch.Tensor:
+    """Return bytes as images of a shape (N, channels, height, width) and a type."""
+    import torch
+
+    if channels_last:
+        shape = (shape[0], *shape[2:], shape[1])
+    values = torch.from_numpy(buffer).view(dtype).view(shape)
     return values.permute(0, 3, 1, 2) if channels_last else values
 
 

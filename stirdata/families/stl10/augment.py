@@ -55,6 +55,7 @@ class STL10Augment:
 
     seed: int = 0
 
+    by_index: ClassVar[bool] = True
     normalize: ClassVar[tuple[tuple[float, ...], tuple[float, ...]]] = (MEAN, STD)
     """By what batches are normalised if nothing else is asked for."""
 
