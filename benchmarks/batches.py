@@ -141,10 +141,11 @@ def report_stir(path: Path, device: str, rounds: int) -> None:
             f"and conversion (at most {GATHER_BOUND}x), "
             f"{ratio(seconds['ours'], seconds['gather in one thread']):.2f}x in one thread"
         )
+        blocks = ratio(seconds["ours"], seconds["in blocks"])
         print(
-            f"  {ratio(seconds['ours'], seconds['in blocks']):.2f}x the time of a plain gather and conversion of "
-            f"the epoch in blocks of {together} (at most {BLOCK_BOUND}x), "
-            f"{ratio(seconds['one by one'], seconds['ours']):.2f}x as fast as batches that are made one by one"
+            f"  {blocks:.2f}x the time of a plain gather and conversion of the epoch in blocks of {together} "
+            f"(at most {BLOCK_BOUND}x), "
+            f"{ratio(seconds['one by one'], seconds['ours']):.2f}x as fast as singly"
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
@@ -31,6 +32,8 @@ AnyExecutor = TypeVar("AnyExecutor", bound=Executor)
 
 _HEARTBEAT = 0.3
 """Seconds to wait without looking up: a signal that comes just before a wait is noticed only after it."""
+
+_HIDING = threading.Lock()
 
 DASK_TIMEOUT = 30.0
 """Seconds to wait for a scheduler to answer."""
@@ -106,10 +109,28 @@ def _spawning_pool(workers: int) -> Executor:
         """A pool whose bookkeeping survives Ctrl-C: it starts its processes while work is submitted."""
 
         def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
-            with interrupts.deferred():
+            with interrupts.deferred(), _without_main_module():
                 return super().submit(fn, *args, **kwargs)
 
     return Pool(workers, mp_context=get_context("spawn"), initializer=_follow_parent)
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Keep processes that are started from running the user's script again, which would start some itself.
+
+    A spawned process imports what runs as ``__main__``, for functions that are defined there. None of ours
+    are, and a script need not have ``if __name__ == "__main__"`` for our sake.
+    """
+    main = sys.modules["__main__"].__dict__
+    with _HIDING:
+        kept: dict[str, Any] = {name: main[name] for name in ("__spec__", "__file__") if name in main}
+        main["__spec__"] = None
+        main.pop("__file__", None)
+        try:
+            yield
+        finally:
+            main.update(kept)
 
 
 def _follow_parent() -> None:

@@ -178,6 +178,20 @@ def test_processes_end_when_their_parent_is_killed(tmp_path):
         assert parent.communicate(timeout=30) == ("", None)
 
 
+def test_a_script_is_not_run_again_by_its_processes(tmp_path):
+    """It need not guard what it does by a question for its name; what it is called stays as it was."""
+    script = tmp_path / "once.py"
+    script.write_text(
+        "import os\nfrom stirdata.executors import map_ordered, processes\n"
+        "print('once')\n"
+        "with processes(2) as executor:\n"
+        "    print(sum(map_ordered(executor, abs, range(-9, 0))))\n"
+        "print(__name__, os.path.basename(__file__), __spec__)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stderr, done.stdout.split("\n")) == ("", ["once", "45", "__main__ once.py None", ""])
+
+
 @pytest.mark.parametrize(("load", "expected"), [(0.0, False), (2.0, False), (2.1, True)])
 def test_busy_is_more_than_twice_as_many_programs_as_cores(monkeypatch, load, expected):
     monkeypatch.setattr(os, "getloadavg", lambda: (load * available_cores(), 0.0, 0.0), raising=False)

@@ -159,7 +159,7 @@ class Contrast:
                 the canvas is overwritten.
             corners: Left and top of each window on its canvas, int64, shape (block, 2).
         """
-        low, high = self._cut(windows, corners), windows.max(axis=(1, 2))
+        low, high = self._cut(windows, corners), windows.max(axis=(1, 2), initial=0)
         block = slice(start, start + len(windows))
         self._low[block], self._high[block] = low, high
         rough = _rough_levels(windows, low, high)

@@ -116,6 +116,7 @@ class Converter:
             # Less than 32768 are few enough for torch to round them to other types in this thread.
             self._most_pixels = CPU_PIECE_PIXELS // 4 - 1
         self._divisor = _constant(255.0, device)
+        self._in_one_pass = device.type != "cpu"  # there becoming floats and being divided are two kernels
         self._levels: tuple[torch.Tensor, torch.Tensor] | None = None
         if mean is not None and std is not None:
             self._levels = _constant(mean, device), _constant(std, device)
@@ -142,8 +143,13 @@ class Converter:
     def _convert_by_torch(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
         import torch
 
-        part = target.copy_(pixels) if target.dtype == torch.float32 else pixels.to(torch.float32)
-        part.div_(self._divisor)
+        if self._in_one_pass and pixels.dtype == torch.uint8:
+            is_float = target.dtype == torch.float32
+            part = target if is_float else torch.empty_like(target, dtype=torch.float32)
+            torch.div(pixels, self._divisor, out=part)
+        else:
+            part = target.copy_(pixels) if target.dtype == torch.float32 else pixels.to(torch.float32)
+            part.div_(self._divisor)
         if self._levels is not None:
             mean, std = self._levels
             part.sub_(mean).div_(std)

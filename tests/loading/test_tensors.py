@@ -118,3 +118,20 @@ def test_a_device_that_is_not_there_is_refused(device: Any) -> None:
     assert error.value.got == device
     assert "cpu" in str(error.value.expected).split(" or ")
     assert error.value.hint
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("levels", [(None, None), (0.1307, 0.3081), ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_one_pass_gives_the_bits_of_two(dtype: Any, levels: Any, channels_last: bool) -> None:
+    """As on a GPU, for all levels that there are, in every layout of memory."""
+    images = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(5, 3, 16, 16)
+    options = {"dtype": dtype, "channels_last": channels_last}
+    for stored in (images, images.contiguous(memory_format=torch.channels_last), images.mT):
+        converters = [
+            tensors.Converter(images.device, *levels, in_one_thread=False, **options) for _ in range(2)
+        ]
+        converters[1]._in_one_pass = True
+        found, wanted = (converter(stored) for converter in converters[::-1])
+        assert torch.equal(found, wanted)
+        assert found.stride() == wanted.stride()

@@ -39,12 +39,11 @@ def job(parameters: MNISTParameters, material: Material) -> Job:
 
     def make(workers: Workers, advance: Advance) -> Made:
         digits = material.once("digits", lambda: source.load(parameters.source_dir, quiet=material.quiet))
-        executor = workers.threads() if workers.dask is None else workers.processes()
         arrays = generate(
             digits.images,
             digits.labels,
             parameters.seed,
-            executor=executor,
+            executor=workers.processes(),  # threads would wait for the interpreter's lock
             workers=workers.slots,
             advance=advance,
         )

@@ -127,6 +127,13 @@ def test_canvases_that_cut_give_the_pixels_of_whole_canvases(
         assert np.array_equal(found, plain(image, scale, left, top, side))
 
 
+def test_a_block_of_which_nothing_is_on_the_canvas() -> None:
+    """A digit of 4 pixels in the middle of its frame, which is enlarged until only the edge is shown."""
+    drawn = smoothed_levels(digits(3, 0, 4), 79, np.zeros((3, 2), np.int32), 20)
+    assert (drawn == 0).all()
+    assert np.array_equal(drawn[0], plain(digits(3, 0, 4)[0], 79, 0, 0, 20))
+
+
 @pytest.mark.parametrize(("left", "top"), [(4, 8), (8, 4), (0, 8), (8, 0), (4, 0), (8, 8)])
 def test_window_as_large_as_the_canvas_that_does_not_cover_it(left: int, top: int) -> None:
     """Smoothing brings a digit of 56 pixels close to all edges but the ones that it is farthest from."""
