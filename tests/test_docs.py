@@ -22,7 +22,11 @@ def blocks(heading):
 def names(tmp_path):
     """What the page says at its beginning, of a small set with the scales of STIR."""
     frame = small_frame(scales=tuple(range(64, 16, -1)), canvas=64, instances=1)
-    namespace = {"PATH": save_as(tmp_path / "mnist.h5", small_set(frame)), "__name__": "page"}
+    namespace = {
+        "PATH": save_as(tmp_path / "mnist.h5", small_set(frame)),
+        "FOLDER": tmp_path / "report",
+        "__name__": "page",
+    }
     (start,) = blocks("Evaluation in your training code")
     exec(start, namespace)
     return namespace
@@ -30,11 +34,12 @@ def names(tmp_path):
 
 def test_the_plain_loop(names, capsys):
     found = blocks("A plain loop")
-    assert len(found) == 3
+    assert len(found) == 4
     for block in found:
         exec(block, names)
     assert re.fullmatch(r"0 [\d.]+\n1 [\d.]+\n\d+ of 12\n", capsys.readouterr().out)
     assert names["model"].training
+    assert (names["FOLDER"] / "report.html").is_file()
 
 
 def test_lightning(names):

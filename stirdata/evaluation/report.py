@@ -202,6 +202,7 @@ class Report:
 
     def _sections(self, vectors: Mapping[str, bytes]) -> list[str]:
         found = []
+        compared = next((name for name in ("generalization", "accuracy") if name in self.results), None)
         for name, result in self.results.items():
             picture = _inline(vectors[name]) if name in vectors else ""
             if name == "mistakes":
@@ -212,7 +213,7 @@ class Report:
             found.append(
                 f"<h2>{escape(_TITLES.get(name, name))}</h2>\n{picture}\n{_summary(name, result)}{table}"
             )
-            if name in ("generalization", "accuracy") and self.comparison is not None:
+            if name == compared and self.comparison is not None:
                 picture = _inline(vectors["comparison"]) if "comparison" in vectors else ""
                 found.append(
                     f"<h2>Beside what others published</h2>\n{picture}\n"

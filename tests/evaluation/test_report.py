@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -231,6 +232,13 @@ def test_the_page_has_everything_and_needs_no_network(report):
     assert all(address.startswith(("data:image/png;base64,", "#")) for address in page.addresses)
     assert any(address.startswith("data:") for address in page.addresses)
     assert not re.search(rb"<script|@import|url\(http", files["report.html"])
+
+
+def test_what_is_compared_is_shown_once(report):
+    twice = replace(
+        report, results={**report.results, "accuracy": evaluation.Accuracy(np.eye(4)[None], np.zeros(1))}
+    )
+    assert twice.page({}).count("Beside what others published") == 1
 
 
 def test_the_files_of_a_report(report):
