@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 _SCHEMA = "stirdata/batches/1"
 _SAMPLED_IMAGES = 64
 _CPU_BLOCK, _GPU_BLOCK = 1 << 22, 1 << 26
-"""Bytes of images that are made at once if nothing else is asked for: on a CPU they stay in its cache.
-
-One thread takes half of them: its cache is smaller than that of all."""
+"""Bytes of images that are made at once if nothing else is asked for: on a CPU they stay in its cache."""
+_FEWEST_TOGETHER = 4
+"""Batches that are so large that fewer of them are a block gain nothing from being made together."""
 
 
 @dataclass
@@ -96,8 +96,8 @@ class Batches:
         reuse: Write the images of every batch into the same memory. Then they are valid until the next
             batch is asked for; otherwise they are the caller's for good. Labels and others always are.
             Then every batch is made by itself.
-        block: Bytes of images, as they are handed out, that are made at once, 1 or more; a batch that is
-            larger is one by itself. None for 4 MiB on a CPU, 2 in one thread, and 64 MiB elsewhere.
+        block: Bytes of images, as they are handed out, that are made at once, 1 or more; batches of
+            more than a quarter of it are made one by one. None for 4 MiB on a CPU and 64 MiB elsewhere.
 
     Attributes:
         dataset: All images, item by item: it has a length, and where the batches come from a loader also
@@ -179,7 +179,7 @@ class Batches:
         plain = in_one_thread and on_cpu and self._rows.is_contiguous()
         self._array = self._rows.numpy() if plain else None
         as_stored = self._channels == self._images.shape[1]
-        self._block = self._asked_block or (_CPU_BLOCK >> in_one_thread if on_cpu else _GPU_BLOCK)
+        self._block = self._asked_block or (_CPU_BLOCK if on_cpu else _GPU_BLOCK)
         self._in_pieces = on_cpu and self._augment is None and as_stored
         self._converter = _converter(self._images.device, self._form, in_one_thread)
 
@@ -286,7 +286,8 @@ class Batches:
         size = max(1, min(self._epochs.batch_size, len(members)))
         start, end = cursor.position * size, min(len(self) * size, len(members))
         while start < end:
-            count = size * max(1, self._block // (size * self._bytes_each))
+            together = self._block // (size * self._bytes_each)
+            count = size * (together if together >= _FEWEST_TOGETHER else 1)
             for batch in self._made(members[start : min(start + count, end)], size, cursor.epoch):
                 cursor.position += 1
                 cursor.begun = True
