@@ -396,8 +396,11 @@ def _beside(
 
     where = found.family.published_results(found.family.metadata(found.stored))
     general, overall = results.get("generalization"), results.get("accuracy")
-    if where is None or (general is None and overall is None):
+    if general is None and overall is None:
         return None, None, ()
+    if where is None:
+        told = "Nothing is published of networks on this dataset." if choice.scenario is not None else ""
+        return None, None, (told,) if told else ()
     if found.family.trainings() and choice.scenario is None:
         return None, None, ("A scenario puts the result beside what others published.",)
     known = baselines(where["of"], set=where.get("set"), scenario=choice.scenario)

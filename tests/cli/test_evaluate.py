@@ -220,7 +220,12 @@ def test_the_regime_of_doubled_pixels_beside_its_errors(work, stirdata, small_re
     assert found["parts"] == {}
     hdf5.write(work / "drawn.h5", small_realization, {"source": "synthetic"})
     command[1] = "drawn.h5"
-    assert json.loads(stirdata(*command, "--scenario", "28", "--json").out)["comparison"] is None
+    drawn = json.loads(stirdata(*command, "--scenario", "28", "--json").out)
+    assert (drawn["comparison"], drawn["notes"]) == (
+        None,
+        ["Nothing is published of networks on this dataset."],
+    )
+    assert json.loads(stirdata(*command, "--json").out)["notes"] == []
 
 
 def test_datasets_that_are_no_realizations_of_one(work, stirdata):
