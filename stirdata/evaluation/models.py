@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stirdata.errors import FormatError, MissingFileError, MissingLibraryError, ParameterError
 from stirdata.evaluation.running import Running
-from stirdata.evaluation.weights import fill, is_scripted, refusing
+from stirdata.evaluation.weights import TOLD, fill, is_scripted, refusing
 from stirdata.loading.tensors import checked_device
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _EXPECTED = "MODULE:FACTORY, FILE.py:FACTORY, or a file .pt2 (torch.export), .pt or .ts (TorchScript), .onnx"
 _EXPORTED = ("archive_format", "serialized_exported_program.json")
 """Of the files in every archive by torch.export: one of these in each."""
-_TOLD = 5
-"""How many names of weights an error lists."""
 
 
 def load_model(
@@ -217,7 +215,7 @@ def _check_not_pickled(path: Path) -> None:
             "the program holds objects that only unpickling could read, which may do anything",
             where=path,
             expected="plain tensors only",
-            got=", ".join(pickled[:_TOLD]),
+            got=", ".join(pickled[:TOLD]),
             hint="name the factory of the model, and its weights",
         )
 

@@ -97,10 +97,10 @@ def _asked(
     return Predictions(np.concatenate(found), positions, count)
 
 
-def are_given(model: Any) -> bool:
-    """Tell whether a model is not to be asked, because what it says is there already."""
-    several = isinstance(model, Sequence) and len(model) > 0
-    return isinstance(model, Predictions) or (several and all(isinstance(one, Predictions) for one in model))
+def _given(model: Any) -> list[Predictions] | None:
+    """Return what is there already of each dataset; None for a model that has to be asked."""
+    several = list(model) if isinstance(model, Sequence) and model else [model]
+    return several if all(isinstance(one, Predictions) for one in several) else None
 
 
 def restricted(model: Any, every: Sequence[Samples]) -> list[Samples]:
@@ -109,9 +109,9 @@ def restricted(model: Any, every: Sequence[Samples]) -> list[Samples]:
     Raises:
         ParameterError: There are not as many predictions as datasets, or they are of others.
     """
-    if not are_given(model):
+    given = _given(model)
+    if given is None:
         return list(every)
-    given = [model] if isinstance(model, Predictions) else list(model)
     if len(given) != len(every):
         raise ParameterError(
             "every dataset has predictions of its own", where="model", expected=len(every), got=len(given)
@@ -146,9 +146,8 @@ def answers(
         batch_size: Images that the model gets at a time.
         quiet: Show no progress.
     """
-    step = checked_batch_size(batch_size)
-    if are_given(model):
-        given = [model] if isinstance(model, Predictions) else model
+    step, given = checked_batch_size(batch_size), _given(model)
+    if given is not None:
         return [
             Predictions(one.classes[positions], positions, one.num_classes, one.origin)
             for one, positions in zip(given, wanted, strict=True)

@@ -12,8 +12,8 @@ from stirdata.errors import FormatError, MissingFileError, MissingLibraryError, 
 if TYPE_CHECKING:
     import torch
 
-_TOLD = 5
-"""How many names of weights an error lists."""
+TOLD = 5
+"""How many of several names an error lists."""
 
 
 @contextmanager
@@ -78,8 +78,8 @@ def fill(model: Any, path: Path) -> None:
 def _listed(what: str, names: list[str]) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return f"{what} {', '.join(names[:_TOLD])}{more}"
+    more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
+    return f"{what} {', '.join(names[:TOLD])}{more}"
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -17,7 +17,8 @@ import numpy as np
 
 from stirdata.errors import NotEnoughMemoryError
 from stirdata.executors import threads
-from stirdata.loading.tensors import Converter, Form, channels_first, empty_images
+from stirdata.loading.memory import empty_images
+from stirdata.loading.tensors import Converter, Form, channels_first
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

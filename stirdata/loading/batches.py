@@ -12,14 +12,13 @@ from stirdata.errors import ParameterError
 from stirdata.executors import busy
 from stirdata.loading.augment import as_transform, finished, finishes, is_by_index
 from stirdata.loading.epochs import Epochs
+from stirdata.loading.memory import Recycled, empty_images
 from stirdata.loading.tensors import (
     Converter,
     Form,
     Level,
-    Recycled,
     check_not_rounded,
     checked_form,
-    empty_images,
 )
 from stirdata.loading.views import selected_tensors
 

@@ -324,6 +324,7 @@ def _flips(task: _Task) -> Result:
 
 def _equivariance(task: _Task) -> Result:
     from stirdata.evaluation import equivariance_error, equivariance_error_stir
+    from stirdata.evaluation.equivariance import PUBLISHED_PAIRS
 
     choice, dataset = task.choice, _only(task)
     if choice.factors:
@@ -334,7 +335,9 @@ def _equivariance(task: _Task) -> Result:
             ),
         )
         return found
-    if "positions" not in dataset.latents(choice.split) or not dataset.image_shape[1] >= 64:
+    if "positions" not in dataset.latents(choice.split) or dataset.image_shape[1] < max(
+        map(max, PUBLISHED_PAIRS)
+    ):
         raise ParameterError(
             "factors have to be given, by which images are rescaled",
             where="factors",
@@ -448,8 +451,9 @@ def _digest(found: Recognized) -> str:
     """Return what tells a dataset from all others."""
     from stirdata.digest import sha256_of_file
 
-    if found.manifest is not None:
-        return f"root digest {found.manifest.root}"
+    manifest = found.manifest
+    if manifest is not None:
+        return f"root digest {manifest.root}"
     if found.path.is_file():
         return f"no manifest; SHA-256 of the file {sha256_of_file(found.path)}"
     return "no manifest"

@@ -14,8 +14,8 @@ from stirdata.errors import ParameterError
 from stirdata.families.stl10.augment import STL10Augment
 from stirdata.loading.augment import doubled_pixels
 from stirdata.loading.batches import Batches
+from stirdata.loading.memory import Recycled
 from stirdata.loading.shifting import ShiftAugment
-from stirdata.loading.tensors import Recycled
 
 COUNT = 50
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

@@ -15,7 +15,8 @@ from stirdata.errors import NotEnoughMemoryError
 from stirdata.loading import arranging as loading
 from stirdata.loading import arranging as memory
 from stirdata.loading import arranging as transport
-from stirdata.loading.tensors import Form, empty_images, to_float
+from stirdata.loading.memory import empty_images
+from stirdata.loading.tensors import Form, to_float
 
 CPU = torch.device("cpu")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
