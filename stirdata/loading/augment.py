@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     their indices and the epoch alone, and not on what else is in the batch. ``normalize`` is the mean and
     standard deviation by which batches are normalised if nothing else is asked for."""
 
-_CPU_BLOCK_PIXELS, _GPU_BLOCK_PIXELS = 50_000, 1 << 23
+_CPU_BLOCK_PIXELS, _GPU_BLOCK_PIXELS = 100_000, 1 << 23
 """Pixels computed at a time: on a CPU their float64 values stay in the cache and their memory is recycled."""
 
 
@@ -143,7 +143,8 @@ class ScaleAugment:
         factors = xp.broadcast_to(self.factors(indices, epoch)[:, None], images.shape[:2])
         side = images.shape[2]
         planes, scales = xp.reshape(images, (-1, side, side)), xp.reshape(factors, (-1,))
-        return xp.reshape(_rescaled(planes, scales, on_cpu=is_numpy_array(images)), images.shape)
+        pixels = _CPU_BLOCK_PIXELS if is_numpy_array(images) else _GPU_BLOCK_PIXELS
+        return xp.reshape(_rescaled(planes, scales, pixels), images.shape)
 
     def _of_pillow_image(self, image: Any, index: int | None, epoch: int) -> Any:
         import numpy as np
@@ -157,7 +158,7 @@ class ScaleAugment:
             )
         planes = planes_of(image)
         factors = np.full(len(planes), self._factor_of(index, epoch))
-        return picture_of(_rescaled(planes, factors, on_cpu=True))
+        return picture_of(_rescaled(planes, factors, _CPU_BLOCK_PIXELS))
 
     def _factor_of(self, index: int | None, epoch: int) -> float:
         """Return the factor of an image; without an index one of torch's random numbers makes it."""
@@ -186,12 +187,13 @@ def picture_of(planes: Any) -> Any:
     return Image.fromarray(planes[0] if len(planes) == 1 else planes.transpose(1, 2, 0).copy())
 
 
-def _rescaled(planes: Any, scales: Any, *, on_cpu: bool) -> Any:
-    # What no image of a block reaches is known to the host only after waiting for all that a GPU has still to
-    # do, so there everything is computed.
-    pixels = _CPU_BLOCK_PIXELS if on_cpu else _GPU_BLOCK_PIXELS
-    block = max(1, pixels // max(1, planes.shape[1] ** 2))
-    return rescale(planes, scales, block=block, crop=on_cpu)
+def _rescaled(planes: Any, scales: Any, pixels: int) -> Any:
+    """Rescale planes (N, side, side), so many pixels at a time.
+
+    All of the canvas is computed: to know what is reached takes longer where images grow as often as they
+    shrink, and on a GPU the host would have to wait for all that is still to do.
+    """
+    return rescale(planes, scales, block=max(1, pixels // max(1, planes.shape[1] ** 2)), crop=False)
 
 
 def _is_factor(value: Any) -> bool:

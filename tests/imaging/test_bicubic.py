@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from oracles import pillow_rescaled
 
-from stirdata.imaging.bicubic import rescale, rescale_block
+from stirdata.imaging.bicubic import rescale
 from stirdata.sources.idx import DigitImages
 
 Rescale = Callable[..., NDArray[np.uint8]]
@@ -159,9 +159,28 @@ def test_any_scale_and_size_has_the_bits_of_pillow(
     np.testing.assert_array_equal(rescaled(images, scales), pillow_rescaled(images, scales))
 
 
-def test_one_block_is_what_many_blocks_are_made_of() -> None:
-    images, scales = noise(50), random_scales(50)
-    np.testing.assert_array_equal(rescale_block(images, scales), rescale(images, scales, block=7))
+@both
+@given(
+    data=st.data(),
+    side=st.sampled_from([1, 3, 8, 28]),
+    low=st.sampled_from([1e-17, 0.05, 0.5]),
+    crop=st.booleans(),
+    block=st.integers(1, 9),
+)
+@settings(max_examples=60)
+def test_content_anywhere_has_the_bits_of_pillow(
+    rescaled: Rescale, data: st.DataObject, side: int, low: float, crop: bool, block: int
+) -> None:
+    """Blank images, single pixels, lines, content that touches one border or another."""
+    count = data.draw(st.integers(1, 8))
+    images = np.zeros((count, side, side), np.uint8)
+    for image in images:
+        rows, columns = (sorted(data.draw(st.tuples(*[st.integers(0, side)] * 2))) for _ in range(2))
+        part = image[slice(*rows), slice(*columns)]
+        part[...] = noise(1, side, data.draw(st.integers(0, 99)))[0][: part.shape[0], : part.shape[1]]
+    scales = np.array(data.draw(st.lists(st.floats(low, 3), min_size=count, max_size=count)))
+    result = rescaled(images, scales, crop=crop, block=block)
+    np.testing.assert_array_equal(result, pillow_rescaled(images, scales))
 
 
 def test_arguments_are_only_read() -> None:
@@ -182,6 +201,12 @@ def test_strided_images_are_rescaled_as_their_copies() -> None:
     images, scales = noise(40)[::-2, :, ::-1], random_scales(40)[::-2]
     expected = pillow_rescaled(images.copy(), scales.copy())
     np.testing.assert_array_equal(rescale(images, scales), expected)
+    turned = images.transpose(0, 2, 1)
+    expected = pillow_rescaled(turned.copy(), scales.copy())
+    for crop in (True, False):
+        np.testing.assert_array_equal(rescale(turned, scales, crop=crop), expected)
+        tensors = torch.tensor(images.copy()).transpose(1, 2), torch.tensor(scales.copy())
+        np.testing.assert_array_equal(rescale(*tensors, crop=crop).numpy(), expected)
 
 
 def test_the_result_is_of_the_library_of_the_arguments() -> None:
