@@ -1,13 +1,14 @@
 """Making and loading MNIST-scale, against the plain way, in one run.
 
 ``python -m benchmarks.mnist_scale SOURCE_DIR [ROUNDS]``, where SOURCE_DIR holds the gzipped MNIST files.
-Whole processes are measured: start, reading MNIST, computing, writing, manifest. Where there is a GPU,
-generation on it is measured too and its bits are compared with the CPU's.
+Whole processes are measured: start, reading MNIST, computing, writing, manifest. Nothing is deleted before
+the end: for minutes after many files have been deleted, ext4 takes several times as long to make new ones.
+Where there is a GPU, generation on it is measured too and its bits are compared with the CPU's.
 """
 
 from __future__ import annotations
 
-import shutil
+import itertools
 import statistics
 import sys
 import tempfile
@@ -29,14 +30,12 @@ MEMORY_BOUND_MEGABYTES = 600.0
 
 
 def plain(source_dir: Path, out: Path) -> Run:
-    """Make the PNG tree the plain way, into an empty folder."""
-    shutil.rmtree(out, ignore_errors=True)
+    """Make the PNG tree the plain way."""
     return run([sys.executable, "-m", "benchmarks.plain_mnist_scale", str(source_dir), str(out)])
 
 
 def ours(source_dir: Path, out: Path, form: str) -> Run:
-    """Make the same by the command line, into an empty folder."""
-    shutil.rmtree(out, ignore_errors=True)
+    """Make the same by the command line."""
     arguments = ["generate", "mnist-scale", "--seed", "0", "--format", form, "--out", str(out)]
     command = [str(Path(sys.executable).with_name("stirdata")), *arguments, "--source-dir", str(source_dir)]
     return run(command)
@@ -44,12 +43,17 @@ def ours(source_dir: Path, out: Path, form: str) -> Run:
 
 def report_generation(source_dir: Path, folder: Path, rounds: int) -> None:
     """Measure and print the ratios of whole processes."""
+    turn = itertools.count()
+
+    def new(form: str) -> Path:
+        return folder / f"{form}{next(turn)}"
+
     runs = in_turns(
         rounds,
-        plain=lambda: plain(source_dir, folder / "plain"),
-        h5=lambda: ours(source_dir, folder / "h5", "h5"),
-        npz=lambda: ours(source_dir, folder / "npz", "npz"),
-        png=lambda: ours(source_dir, folder / "png", "png"),
+        plain=lambda: plain(source_dir, new("plain")),
+        h5=lambda: ours(source_dir, new("h5"), "h5"),
+        npz=lambda: ours(source_dir, new("npz"), "npz"),
+        png=lambda: ours(source_dir, new("png"), "png"),
     )
     baseline = median_seconds(runs["plain"])
     print(f"plain: {baseline:.2f} s")
@@ -76,10 +80,10 @@ def decode_tree(tree: Path) -> torch.Tensor:
 
 def report_loading(folder: Path, rounds: int) -> None:
     """Measure and print how much faster HDF5 loads than the PNG tree, and compare the values."""
-    tree = folder / "plain"
-    if not torch.equal(load_h5(folder / "h5"), decode_tree(tree)):
+    tree, made = folder / "plain0", folder / "h51"
+    if not torch.equal(load_h5(made), decode_tree(tree)):
         raise SystemExit("the loaded values differ")
-    h5 = statistics.median(clock(lambda: load_h5(folder / "h5")) for _ in range(5 * rounds))
+    h5 = statistics.median(clock(lambda: load_h5(made)) for _ in range(5 * rounds))
     png = statistics.median(clock(lambda: decode_tree(tree)) for _ in range(rounds))
     print(
         f"test split to float32: HDF5 {h5 * 1000:.0f} ms, PNG tree {png * 1000:.0f} ms, "

@@ -14,10 +14,9 @@ from stirdata.executors import Workers, available_cores
 from stirdata.families.family import Family, Identity, Job, Material, Problem, Recipe
 from stirdata.manifest import Manifest
 from stirdata.progress import size_in_words
-from stirdata.storage import image_tree
 from stirdata.storage.forms import MD5_NAME
 from stirdata.storage.image_bytes import BlockedArray
-from stirdata.storage.saving import save
+from stirdata.storage.saving import prepare, save
 from stirdata.storage.stored import stand_in
 
 Advance = Callable[[int], None]
@@ -52,8 +51,7 @@ def make_and_save(
         FormatError: The arrays break the layout, or a dataset that is the same everywhere came out different
             from the published or pinned one; nothing was written.
     """
-    if form == "png":
-        image_tree.prepare(workers)  # encoders start up while the images are made
+    prepare(form, workers)
     making, saving = (_silent, advance) if form == "png" else (advance, _silent)  # the slower step shows
     made = job.make(workers, making)
     dataset = job.description.dataset

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from stirdata.executors import map_ordered, threads
+from stirdata.imaging.namespaces import array_namespace
 
 BLOCK_IMAGES = 512
 """Images per block: its float64 arrays fit the second-level cache of today's processors."""

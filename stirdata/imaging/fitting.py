@@ -9,9 +9,9 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from stirdata.errors import MissingLibraryError, SourceError
+from stirdata.imaging.namespaces import array_namespace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_numpy_array
+from array_api_compat import device, is_numpy_array
+
+from stirdata.imaging.namespaces import array_namespace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from array_api_compat import array_namespace, device, is_numpy_array, is_torch_array
+from array_api_compat import device, is_numpy_array, is_torch_array
 
 from stirdata.arguments import checked_function, checked_integer
 from stirdata.errors import ParameterError
 from stirdata.imaging.bicubic import rescale
+from stirdata.imaging.namespaces import array_namespace
 from stirdata.loading.epochs import random_words, stream_key
 
 if TYPE_CHECKING:

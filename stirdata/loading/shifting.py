@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from stirdata.arguments import checked_integer
 from stirdata.errors import ParameterError
 from stirdata.imaging.fitting import mirrored
+from stirdata.imaging.namespaces import array_namespace
 from stirdata.loading.augment import check_images, check_indices, picture_of, planes_of
 from stirdata.loading.epochs import random_below, stream_key
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,12 @@ class _Batch(NamedTuple):
     layout: TreeLayout
 
 
+class _Pictures(NamedTuple):
+    folder: Path
+    names: list[str]
+    images: NDArray[np.uint8]
+
+
 class _ReadFile(NamedTuple):
     entry: FileEntry
     content: bytes
@@ -52,7 +58,7 @@ def write(
     folder: Path,
     arrays: Mapping[str, NDArray[Any]],
     layout: TreeLayout,
-    executor: Executor,
+    workers: Workers,
     advance: Callable[[int], None] | None = None,
 ) -> TreeDigest:
     """Write a dataset as a tree into an existing empty folder.
@@ -61,7 +67,7 @@ def write(
         folder: Where the folders of the splits go.
         arrays: ``<split>/images`` uint8 (N, …), ``<split>/labels`` and the columns for each split.
         layout: Of the tree.
-        executor: Where the encoding runs; processes help, threads do not.
+        workers: Processes that encode and write; those of a cluster, which may not see the folder, encode.
         advance: Called with the number of images written, now and then.
 
     Returns:
@@ -70,22 +76,40 @@ def write(
     names = _names(arrays, layout)
     for parent in sorted({name.rpartition("/")[0] for split in names.values() for name in split}):
         (folder / parent).mkdir(parents=True)
-    in_order = [name for split in names.values() for name in split]
-    images = (arrays[f"{split}/images"] for split in layout.splits)
-    batches = (part[at : at + _BATCH] for part in images for at in range(0, len(part), _BATCH))
-    contents: list[bytes] = []
-    # Only this process creates files: several at once wait for each other's locks on the folders, which
-    # takes longer than the writing itself.
-    for batch in map_ordered(executor, _encode, batches):
-        _write_batch(folder, in_order[len(contents) : len(contents) + len(batch)], batch)
-        contents += batch
+    files: list[_ReadFile] = []
+    remote = workers.dask is not None
+    function = _encoded if remote else _written
+    for batch, done in map_ordered(workers.processes(), function, _batches(folder, names, arrays)):
+        if remote:
+            _write_batch(batch, done)
+        files += done
         if advance is not None:
-            advance(len(batch))
+            advance(len(done))
     (folder / SCALES_NAME).write_bytes(_scales_text(names, arrays, layout).encode())
-    in_order = [name for split in names.values() for name in split]
-    return _digest(
-        [_described(name, content) for name, content in zip(in_order, contents, strict=True)], folder
-    )
+    return _digest(files, folder)
+
+
+def _batches(
+    folder: Path, names: Mapping[str, list[str]], arrays: Mapping[str, NDArray[Any]]
+) -> Iterator[_Pictures]:
+    """Yield all images in batches of one folder each, those of different folders in turns.
+
+    Processes that create files in one folder wait for each other's locks on it, which takes longer than the
+    writing itself.
+    """
+    import numpy as np
+
+    places: dict[tuple[str, str], list[int]] = {}
+    for split, paths in names.items():
+        for at, path in enumerate(paths):
+            places.setdefault((split, path.rpartition("/")[0]), []).append(at)
+    most = max(map(len, places.values()), default=0)
+    for start in range(0, most, _BATCH):
+        for (split, _), members in places.items():
+            part = members[start : start + _BATCH]
+            if part:
+                images = arrays[f"{split}/images"][np.array(part)]
+                yield _Pictures(folder, [names[split][at] for at in part], images)
 
 
 def prepare(workers: Workers) -> None:
@@ -117,20 +141,28 @@ def _names(arrays: Mapping[str, NDArray[Any]], layout: TreeLayout) -> dict[str, 
     return names
 
 
-def _encode(images: NDArray[np.uint8]) -> list[bytes]:
+def _encoded(batch: _Pictures) -> tuple[_Pictures, list[_ReadFile]]:
+    """Return a batch without its images, and its files."""
     from PIL import Image
 
-    encoded = []
-    for pixels in images:
+    files = []
+    for name, pixels in zip(batch.names, batch.images, strict=True):
         stream = io.BytesIO()
         Image.fromarray(pixels).save(stream, "PNG")
-        encoded.append(stream.getvalue())
-    return encoded
+        files.append(_described(name, stream.getvalue()))
+    return batch._replace(images=batch.images[:0]), files
 
 
-def _write_batch(folder: Path, names: list[str], contents: list[bytes]) -> None:
-    for name, content in zip(names, contents, strict=True):
-        with (folder / name).open("xb", buffering=0) as file:
+def _written(batch: _Pictures) -> tuple[_Pictures, list[_ReadFile]]:
+    """Write the files of a batch, and return what :func:`_encoded` does."""
+    done, files = _encoded(batch)
+    _write_batch(done, files)
+    return done, files
+
+
+def _write_batch(batch: _Pictures, files: list[_ReadFile]) -> None:
+    for entry, content in files:
+        with (batch.folder / entry.path).open("xb", buffering=0) as file:
             file.write(content)
 
 

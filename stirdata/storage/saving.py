@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +84,16 @@ def manifest_for(
             **(versions or {}),
         },
     )
+
+
+def prepare(form: str, workers: Workers) -> None:
+    """Let what writes a form start up while something else is done: encoders, or the HDF5 library."""
+    if form == "png":
+        from stirdata.storage import image_tree
+
+        image_tree.prepare(workers)
+    elif form == "h5":
+        threading.Thread(target=import_module, args=["h5py"], daemon=True).start()
 
 
 def save(
@@ -263,7 +275,7 @@ def _write_tree(
 
     if layout.tree is None:
         raise ValueError("a family with the form png has the layout of a tree")
-    return image_tree.write(folder, arrays, layout.tree, workers.processes(), advance)
+    return image_tree.write(folder, arrays, layout.tree, workers, advance)
 
 
 def save_file(

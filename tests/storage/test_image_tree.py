@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from stirdata.errors import FormatError, MissingFileError
-from stirdata.executors import InProcess, threads
+from stirdata.executors import InProcess, Workers
 from stirdata.families.mnist_scale import LAYOUT
 from stirdata.storage import image_tree
 
@@ -26,7 +26,7 @@ def tree(tmp_path, small_realization):
     """Write the small realization as a PNG tree."""
     folder = tmp_path / "tree"
     folder.mkdir()
-    image_tree.write(folder, small_realization, LAYOUT.tree, InProcess())
+    image_tree.write(folder, small_realization, LAYOUT.tree, Workers(1))
     return folder
 
 
@@ -91,7 +91,7 @@ def test_tree_without_scales_has_pixels_and_labels(tree):
 def test_digest_is_that_of_the_files(tmp_path, small_realization):
     folder = tmp_path / "tree"
     folder.mkdir()
-    written = image_tree.write(folder, small_realization, LAYOUT.tree, InProcess())
+    written = image_tree.write(folder, small_realization, LAYOUT.tree, Workers(1))
     _, found = read(folder)
     assert written == found
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
@@ -106,17 +106,32 @@ def test_digest_is_that_of_the_files(tmp_path, small_realization):
 def test_progress_counts_every_image_once(tmp_path, small_realization):
     (tmp_path / "tree").mkdir()
     written, found = [], []
-    image_tree.write(tmp_path / "tree", small_realization, LAYOUT.tree, InProcess(), written.append)
+    image_tree.write(tmp_path / "tree", small_realization, LAYOUT.tree, Workers(1), written.append)
     image_tree.read(tmp_path / "tree", LAYOUT.tree, InProcess(), found.append)
     assert (sum(written), sum(found)) == (360, 360)
+
+
+def test_nothing_is_written_any_more_when_writing_ends_early(tmp_path, small_realization, monkeypatch):
+    monkeypatch.setattr(image_tree, "_BATCH", 2)
+
+    def stop(count):
+        raise KeyboardInterrupt
+
+    with Workers(2) as workers:
+        with pytest.raises(KeyboardInterrupt):
+            image_tree.write(tmp_path, small_realization, LAYOUT.tree, workers, stop)
+        written = len(list(tmp_path.rglob("*.png")))
+        workers.processes().submit(abs, 1).result()
+        assert 2 <= written < 360
+        assert len(list(tmp_path.rglob("*.png"))) == written
 
 
 def test_workers_and_batches_do_not_show(tree, tmp_path, small_realization, monkeypatch, content_of):
     monkeypatch.setattr(image_tree, "_BATCH", 7)
     (tmp_path / "again").mkdir()
-    with threads(3) as executor:
-        digest = image_tree.write(tmp_path / "again", small_realization, LAYOUT.tree, executor)
-        arrays, _ = image_tree.read(tmp_path / "again", LAYOUT.tree, executor)
+    with Workers(3) as workers:
+        digest = image_tree.write(tmp_path / "again", small_realization, LAYOUT.tree, workers)
+        arrays, _ = image_tree.read(tmp_path / "again", LAYOUT.tree, workers.threads())
     assert content_of(tmp_path / "again") == content_of(tree)
     assert digest == read(tree)[1]
     np.testing.assert_array_equal(arrays["test/images"], small_realization["test/images"])

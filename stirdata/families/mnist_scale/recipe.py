@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from stirdata.errors import ParameterError
 from stirdata.families.mnist_scale import DRAW_ORDER, MAX_SCALE, MIN_SCALE, SIDE, SPLITS, check_parameters
 from stirdata.imaging.bicubic import BLOCK_IMAGES, rescale
+from stirdata.imaging.namespaces import array_namespace
 from stirdata.sources.idx import CLASS_NAMES, DigitImages
 
 if TYPE_CHECKING:

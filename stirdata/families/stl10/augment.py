@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from array_api_compat import array_namespace
-
 from stirdata.arguments import checked_integer
 from stirdata.errors import ParameterError
+from stirdata.imaging.namespaces import array_namespace
 from stirdata.loading.augment import check_images, check_indices, planes_of
 from stirdata.loading.epochs import random_below, stream_key
 from stirdata.loading.shifting import shifted

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from concurrent.futures import Executor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from oracles import looped_scales, pillow_rescaled, sklearn_members
 from PIL import Image
 
 from stirdata.digest import md5_of_png_tree, sha256_of_array
-from stirdata.executors import Workers, processes
+from stirdata.executors import Workers
 from stirdata.families.mnist_scale import LAYOUT
 from stirdata.families.mnist_scale.recipe import SplitSizes, as_arrays, generate
 from stirdata.manifest import pinned
@@ -38,13 +36,6 @@ PUBLISHED_MD5 = {
     5: "35ec90ad3cd9543123208cbb4a311233",
 }
 every_seed = pytest.mark.parametrize("seed", sorted(PUBLISHED_MD5))
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[Executor]:
-    """Yield two worker processes."""
-    with processes(2) as executor:
-        yield executor
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +95,12 @@ def test_png_files_have_the_published_md5(seed: int, realization: Any) -> None:
     assert md5_of_png_tree(zip(published_names(arrays), files, strict=True)) == PUBLISHED_MD5[seed]
 
 
-def test_the_written_tree_is_the_published_one(realization: Any, pool: Executor, in_memory: Path) -> None:
+def test_the_written_tree_is_the_published_one(realization: Any, in_memory: Path) -> None:
     folder = in_memory / "scale_0.3_1.0"
     folder.mkdir()
-    written = image_tree.write(folder, realization(0), LAYOUT.tree, pool)
-    assert written.md5 == PUBLISHED_MD5[0]
     with Workers(2) as workers:
+        written = image_tree.write(folder, realization(0), LAYOUT.tree, workers)
+        assert written.md5 == PUBLISHED_MD5[0]
         report = verify(folder, as_dataset="mnist-scale", workers=workers)
     assert report.ok
     assert report.identity is not None
