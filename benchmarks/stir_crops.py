@@ -65,6 +65,8 @@ def compare(name: str, make_plan: Callable[[], Plan], workers: int) -> bool:
     with processes(workers) as executor:
         imgs = render(plan, metadata(*([""] * 6)), executor).imgs
     ours = (time.perf_counter() - started) / plan.frame.count
+    if not isinstance(imgs, np.ndarray):
+        raise TypeError("crops are in memory")
     slow = seconds_of_plain(plan, imgs)
     print(
         f"{name}, {workers} worker(s): {ours * 1e3:.2f} ms a crop with annotations and start-up, "

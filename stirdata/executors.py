@@ -252,6 +252,13 @@ class Workers:
         """
         return self._executor("processes", self._start_processes)
 
+    def prepare(self, function: Callable[[], object]) -> None:
+        """Let the processes of this machine start, and call a function each, while something else is done."""
+        if self.dask is None and self.count > 1:
+            executor = self.processes()
+            for _ in range(self.count):
+                executor.submit(function)
+
     def _executor(self, kind: str, start: Callable[[], Executor]) -> Executor:
         with self._starting:
             if kind not in self._started:

@@ -112,14 +112,7 @@ def _batches(
                 yield _Pictures(folder, [names[split][at] for at in part], images)
 
 
-def prepare(workers: Workers) -> None:
-    """Let worker processes start up while something else is done."""
-    executor = workers.processes()
-    for _ in range(workers.count if workers.dask is None else 0):
-        executor.submit(_import)
-
-
-def _import() -> None:
+def prepare() -> None:
     """Import what encoding needs; a new process takes longer for this than for a thousand images."""
     import numpy as np  # noqa: F401
     from PIL import Image

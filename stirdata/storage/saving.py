@@ -91,9 +91,9 @@ def prepare(form: str, workers: Workers) -> None:
     if form == "png":
         from stirdata.storage import image_tree
 
-        image_tree.prepare(workers)
+        workers.prepare(image_tree.prepare)
     elif form == "h5":
-        threading.Thread(target=import_module, args=["h5py"], daemon=True).start()
+        threading.Thread(target=import_module, args=["h5py"]).start()  # which the end of Python waits for
 
 
 def save(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from stirdata.storage.image_bytes import BlockedArray
+
 SETS = ("train", "valid", "test")
 SCALES = tuple(range(64, 16, -1))
 CANVAS = 64
@@ -108,14 +110,14 @@ class StirArrays:
         lbldata: str, (n,): names of the classes.
     """
 
-    imgs: NDArray[np.uint8]
+    imgs: NDArray[np.uint8] | BlockedArray
     lbls: NDArray[np.int32]
     scls: NDArray[np.int32]
     psts: NDArray[np.int32]
     metadata: NDArray[np.str_]
     lbldata: NDArray[np.str_]
 
-    def as_dict(self) -> dict[str, NDArray[Any]]:
+    def as_dict(self) -> dict[str, NDArray[Any] | BlockedArray]:
         """Return the arrays by their keys, in the published order."""
         return {key: getattr(self, key) for key in KEYS}
 
@@ -215,7 +217,7 @@ def _empty(frame: Frame) -> NDArray[np.uint8]:
 
 
 def with_latents(
-    frame: Frame, imgs: NDArray[np.uint8], positions: NDArray[np.int32], rows: NDArray[np.str_]
+    frame: Frame, imgs: NDArray[np.uint8] | BlockedArray, positions: NDArray[np.int32], rows: NDArray[np.str_]
 ) -> StirArrays:
     """Return the six arrays for images that are in place already; labels and scales follow the axes."""
     import numpy as np

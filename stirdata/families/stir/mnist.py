@@ -6,7 +6,7 @@ Source: arXiv 2211.10288 and the generator published with it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from stirdata.families.stir.axes import SEED, Frame, StirArrays, draw_positions,
 from stirdata.imaging.contrast import smoothed_levels
 from stirdata.sources import mnist as source
 from stirdata.sources.idx import CLASS_NAMES
+from stirdata.storage.image_bytes import BlockedArray
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,7 @@ def job(parameters: MNISTParameters, material: Material) -> Job:
     """Return the job of making the set."""
 
     def make(workers: Workers, advance: Advance) -> Made:
+        workers.prepare(_prepare)
         digits = material.once("digits", lambda: source.load(parameters.source_dir, quiet=material.quiet))
         arrays = generate(
             digits.images,
@@ -51,6 +53,10 @@ def job(parameters: MNISTParameters, material: Material) -> Job:
 
     description = described(sys.modules[__name__], parameters.seed, source.describe())
     return Job(description, make, FRAME.count)
+
+
+def _prepare() -> None:
+    """Do nothing: a process that can call this has imported what drawing needs."""
 
 
 def generate(
@@ -72,6 +78,9 @@ def generate(
         workers: How many of them there are.
         advance: Called with the number of images finished, now and then.
 
+    Returns:
+        The arrays; the images are drawn when their blocks are asked for, one for each set and scale.
+
     Raises:
         ParameterError: The seed is out of range.
 
@@ -79,13 +88,19 @@ def generate(
     """
     positions = draw_positions(FRAME, seed)
     digits = choose_digits(images, labels, seed)
-    pixels = np.empty(FRAME.shape + FRAME.image_shape, np.uint8)
-    tasks = [(digits, FRAME.scales[number], positions[:, number]) for number in range(len(FRAME.scales))]
-    done = map_ordered(executor or InProcess(), _of_scale, tasks, ahead=2 * workers)
-    for number, drawn in enumerate(done):
-        pixels[:, number] = drawn
-        if advance is not None:
-            advance(digits.size // _DIGIT_SIZE**2)
+
+    def blocks() -> Iterator[NDArray[np.uint8]]:
+        tasks = (
+            (of_set.reshape(-1, _DIGIT_SIZE, _DIGIT_SIZE), scale, at.reshape(-1, 2))
+            for of_set, positions_of_set in zip(digits, positions, strict=True)
+            for scale, at in zip(FRAME.scales, positions_of_set, strict=True)
+        )
+        for drawn in map_ordered(executor or InProcess(), _drawn, tasks, ahead=2 * workers):
+            yield drawn
+            if advance is not None:
+                advance(len(drawn))
+
+    pixels = BlockedArray(FRAME.shape + FRAME.image_shape, np.dtype(np.uint8), blocks)
     return with_latents(FRAME, pixels, positions, _metadata())
 
 
@@ -119,10 +134,7 @@ def choose_digits(
     return digits
 
 
-def _of_scale(task: tuple[NDArray[np.uint8], int, NDArray[np.int32]]) -> NDArray[np.uint8]:
-    """Return all images of one scale, uint8, (3, 10, 50, 64, 64), for digits, scale and positions."""
+def _drawn(task: tuple[NDArray[np.uint8], int, NDArray[np.int32]]) -> NDArray[np.uint8]:
+    """Return the images, uint8, (N, 64, 64), of N digits of one scale at their positions."""
     digits, scale, positions = task
-    images = smoothed_levels(
-        digits.reshape(-1, _DIGIT_SIZE, _DIGIT_SIZE), scale, positions.reshape(-1, 2), FRAME.canvas
-    )
-    return images.reshape(*digits.shape[:3], *FRAME.image_shape)
+    return smoothed_levels(digits, scale, positions, FRAME.canvas)
