@@ -14,6 +14,7 @@ from stirdata.arguments import checked_function, checked_integer
 from stirdata.errors import ParameterError
 from stirdata.imaging.bicubic import rescale
 from stirdata.imaging.namespaces import array_namespace
+from stirdata.loading.compiled import OneStep, one_step
 from stirdata.loading.epochs import random_words, stream_key
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _CPU_BLOCK_PIXELS, _GPU_BLOCK_PIXELS = 100_000, 1 << 23
 
 
 @dataclass(frozen=True)
-class ScaleAugment:
+class ScaleAugment(OneStep):
     """The "+" regime of MNIST-scale: every image rescaled by a factor of its own, another one each epoch.
 
     The factor of an image depends on seed, epoch and the image's index only: not on the batch it is in,
@@ -84,6 +85,7 @@ class ScaleAugment:
                 hint="were the two swapped?",
             )
         object.__setattr__(self, "seed", checked_integer("seed", self.seed, 0))
+        self.describe()
 
     def factors(self, indices: Any, epoch: int) -> Any:
         """Return the factor of every image in an epoch.
@@ -106,6 +108,7 @@ class ScaleAugment:
         uniform = xp.astype(random_words(key, indices), xp.float64) * 2.0**-53
         return uniform * (self.high - self.low) + self.low
 
+    @one_step
     def __call__(self, images: Any, indices: Any = None, epoch: int = 0) -> Any:
         """Return the images, each rescaled by its factor; all channels of an image alike.
 

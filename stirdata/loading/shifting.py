@@ -12,6 +12,7 @@ from stirdata.errors import ParameterError
 from stirdata.imaging.fitting import mirrored
 from stirdata.imaging.namespaces import array_namespace
 from stirdata.loading.augment import check_images, check_indices, picture_of, planes_of
+from stirdata.loading.compiled import OneStep, one_step
 from stirdata.loading.epochs import random_below, stream_key
 
 BEYOND = ("zeros", "circular", "mirror")
@@ -19,7 +20,7 @@ BEYOND = ("zeros", "circular", "mirror")
 
 
 @dataclass(frozen=True)
-class ShiftAugment:
+class ShiftAugment(OneStep):
     """Every image shifted by whole pixels, by another amount each epoch.
 
     The shift of an image depends on seed, epoch and the image's index only: not on the batch it is in, the
@@ -52,6 +53,7 @@ class ShiftAugment:
             raise ParameterError(
                 "unknown kind of edge", where="beyond", expected=", ".join(BEYOND), got=repr(self.beyond)
             )
+        self.describe()
 
     def shifts(self, indices: Any, epoch: int) -> Any:
         """Return the shift of every image in an epoch.
@@ -73,6 +75,7 @@ class ShiftAugment:
         counters = xp.stack([2 * indices, 2 * indices + 1], axis=1)
         return random_below(key, counters, 2 * self.max_shift + 1) - self.max_shift
 
+    @one_step
     def __call__(self, images: Any, indices: Any = None, epoch: int = 0) -> Any:
         """Return the images, each shifted; all channels of an image alike.
 

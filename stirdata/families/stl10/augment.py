@@ -9,6 +9,7 @@ from stirdata.arguments import checked_integer
 from stirdata.errors import ParameterError
 from stirdata.imaging.namespaces import array_namespace
 from stirdata.loading.augment import check_images, check_indices, planes_of
+from stirdata.loading.compiled import OneStep, one_step
 from stirdata.loading.epochs import random_below, stream_key
 from stirdata.loading.shifting import shifted
 
@@ -25,7 +26,7 @@ _DRAWS = 5
 
 
 @dataclass(frozen=True)
-class STL10Augment:
+class STL10Augment(OneStep):
     """Crops, flips and holes: every image another way each epoch.
 
     Each image gets 12 pixels of zeros around it, of which a random part of the old size is cut out; it is
@@ -60,6 +61,7 @@ class STL10Augment:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", checked_integer("seed", self.seed, 0))
+        self.describe()
 
     def crops(self, indices: Any, epoch: int) -> tuple[Any, Any]:
         """Return how every image is shifted and whether it is flipped in an epoch.
@@ -99,6 +101,7 @@ class STL10Augment:
         counters = xp.stack([_DRAWS * indices + number for number in numbers], axis=1)
         return random_below(key, counters, below)
 
+    @one_step
     def __call__(self, images: Any, indices: Any = None, epoch: int = 0) -> Any:
         """Return the images cropped and flipped; what follows, :meth:`finish` does to normalised ones.
 
