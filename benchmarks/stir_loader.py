@@ -58,7 +58,7 @@ def from_memory(path: Path) -> Callable[[], tuple[Any, Any]]:
     """Return what gathers and converts the selection that it holds as uint8."""
     dataset = STIRDataset(path)
     stored = dataset.stored(dataset.select("train", SCALES))
-    labels = dataset.select("train", SCALES).gather(dataset.labels).astype(np.int64)
+    labels = dataset.select("train", SCALES).gather(dataset.targets("train"))
 
     def gather() -> tuple[Any, Any]:
         order = np.random.RandomState(42).permutation(len(stored))
