@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from array_api_compat import device
 
 from stirdata.executors import map_ordered, threads
+from stirdata.imaging.kernels import kernels_for
 from stirdata.imaging.namespaces import array_namespace
 
 BLOCK_IMAGES = 512
@@ -68,6 +69,12 @@ def rescale(
     if block < 1:
         raise ValueError(f"block must be 1 or more, got {block}")
     xp = array_namespace(images, scales)
+    kernels = kernels_for(device(images))
+    if kernels is not None and images.shape[1] <= kernels.LARGEST_SIDE:
+        result = kernels.rescaled(images.contiguous(), scales.contiguous())
+        if advance is not None:
+            advance(images.shape[0])
+        return result
     side = images.shape[1]
     result = xp.zeros(images.shape, dtype=images.dtype, device=device(images))
     with threads(workers) as executor:

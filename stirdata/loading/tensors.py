@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stirdata.arguments import checked_flag
 from stirdata.errors import ParameterError
+from stirdata.imaging.kernels import kernels_for
 from stirdata.loading.memory import empty_images
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class Converter:
         self._levels: tuple[torch.Tensor, torch.Tensor] | None = None
         if mean is not None and std is not None:
             self._levels = _constant(mean, device), _constant(std, device)
+        self._kernels = kernels_for(device)
+        self._table = self._table_of(device) if self._kernels is not None else None
 
     def __call__(self, images: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Return uint8 images (N, channels, height, width) as floats, in ``out`` if that is given."""
@@ -138,7 +141,31 @@ class Converter:
         """Return how many images of a shape (channels, height, width) are converted together."""
         return max(1, self._most_pixels // max(1, math.prod(shape)))
 
+    def _table_of(self, device: torch.device) -> torch.Tensor:
+        """Return what becomes of the 256 levels: (channels, 256), or (1, 256) if all channels are alike."""
+        import torch
+
+        channels = 1 if self._levels is None else max(self._levels[0].numel(), self._levels[1].numel())
+        levels = torch.arange(256, device=device).to(torch.uint8)[:, None, None, None]
+        table = torch.empty(256, channels, 1, 1, dtype=self.dtype, device=device)
+        self._convert_by_steps(levels.expand(table.shape), table)
+        return table.reshape(256, channels).T.contiguous()
+
     def _convert_by_torch(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
+        """Convert by looking up the results where there is a kernel for it, else step by step."""
+        import torch
+
+        plain = pixels.is_contiguous() and target.is_contiguous()
+        alike = plain or (
+            pixels.stride() == target.stride() and target.is_contiguous(memory_format=torch.channels_last)
+        )
+        if self._table is not None and alike and pixels.dtype == torch.uint8:
+            inner = math.prod(target.shape[2:]) if plain else 1
+            self._kernels.look_up(pixels, self._table, inner, target)
+        else:
+            self._convert_by_steps(pixels, target)
+
+    def _convert_by_steps(self, pixels: torch.Tensor, target: torch.Tensor) -> None:
         import torch
 
         if self._in_one_pass and pixels.dtype == torch.uint8:
