@@ -10,7 +10,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _INPUT = 1 << 16  # bytes of a deflated stream that are looked at together; what is left over is copied
 _PIECE = 1 << 20  # bytes that are inflated together
 _MOST_THREADS = 4
+_READ = 1 << 20  # bytes that a thread reads at a time
+_READ_BY_ONE = 1 << 23  # bytes in all that are not worth the start of threads
 
 Filling = Generator[None, None, None]
 
@@ -115,12 +117,12 @@ class PlainBytes:
 
     def fill(self, blocks: Sequence[Block]) -> Filling:
         """Read blocks; the checksum is compared where they are all there are."""
-        whole = self.checksum is not None and sum(len(block.target) for block in blocks) == self.part.size
+        wanted = sum(len(block.target) for block in blocks)
+        whole = self.checksum is not None and wanted == self.part.size
         checksum = zlib.crc32(self.before)
-        with opened(self.part) as file:
+        with opened(self.part) as file, threads(_readers(wanted)) as executor:
             for start, target in blocks:
-                file.seek(self.part.offset + start)
-                _read_full(file, target, self.part.path)
+                _read_full(executor, file, self.part.offset + start, target, self.part.path)
                 if whole:
                     checksum = zlib.crc32(target, checksum)
                     _check_sum(self, checksum, ended=start + len(target) == self.part.size)
@@ -132,13 +134,33 @@ def _check_sum(pixels: PlainBytes, checksum: int, *, ended: bool) -> None:
         raise damaged(pixels.part.path, f"CRC-32 {checksum:08x}", f"CRC-32 {pixels.checksum:08x}")
 
 
-def _read_full(file: BinaryIO, target: memoryview, path: Path) -> None:
-    done = 0
-    while done < len(target):
-        count = file.readinto(target[done:])  # type: ignore[attr-defined]
-        if not count:
-            raise damaged(path, f"the end of the file {len(target) - done} bytes too early")
-        done += count
+def _readers(size: int) -> int:
+    """Return how many threads read so many bytes; on few cores they would be in the way of what follows."""
+    if size < _READ_BY_ONE or not hasattr(os, "preadv"):
+        return 1
+    return max(1, min(_MOST_THREADS, available_cores() // 4))
+
+
+def _read_full(executor: Executor, file: BinaryIO, start: int, target: memoryview, path: Path) -> None:
+    """Fill a buffer from a place of a file on."""
+
+    def read(at: int) -> None:
+        part, done = target[at : at + _READ], 0
+        while done < len(part):
+            count = _read_at(file, start + at + done, part[done:])
+            if not count:
+                raise damaged(path, f"the end of the file {len(target) - at - done} bytes too early")
+            done += count
+
+    for _ in executor.map(read, range(0, len(target), _READ)):
+        pass
+
+
+def _read_at(file: BinaryIO, start: int, target: memoryview) -> int:
+    if hasattr(os, "preadv"):
+        return os.preadv(file.fileno(), [target], start)
+    file.seek(start)
+    return int(file.readinto(target))  # type: ignore[attr-defined]
 
 
 class _Cut:
