@@ -3,7 +3,7 @@
 ``python -m benchmarks.scaling DIR [ROUNDS]``: DIR holds the MNIST files. Each piece of work is run with 1, 2,
 4, … workers, in turns, as a command of its own; medians are printed. What the machine can do at most is how
 much more the same commands with one worker do when as many of them run side by side: cores share caches,
-memory and arithmetic units.
+memory and arithmetic units. Nothing is deleted before the end; see ``benchmarks.mnist_scale``.
 """
 
 from __future__ import annotations
@@ -34,34 +34,31 @@ def command(arguments: Sequence[str], source: Path, workers: int) -> list[str]:
     return [*start, "--source-dir", str(source), "--workers", str(workers)]
 
 
-def seconds(commands: Sequence[Sequence[str]]) -> float:
+def seconds(commands: Sequence[Sequence[str]], root: Path) -> float:
     """Return how long commands take that run side by side, each in a new folder."""
-    with tempfile.TemporaryDirectory() as name:
-        folders = [Path(name) / str(number) for number in range(len(commands))]
-        for folder in folders:
-            folder.mkdir()
+    folders = [Path(tempfile.mkdtemp(dir=root)) for _ in commands]
 
-        def run() -> None:
-            started = [
-                subprocess.Popen(one, cwd=folder, stdout=subprocess.DEVNULL, env=os.environ)
-                for one, folder in zip(commands, folders, strict=True)
-            ]
-            codes = [process.wait() for process in started]
-            if any(codes):
-                raise RuntimeError(f"a command failed: {codes}")
+    def run() -> None:
+        started = [
+            subprocess.Popen(one, cwd=folder, stdout=subprocess.DEVNULL, env=os.environ)
+            for one, folder in zip(commands, folders, strict=True)
+        ]
+        codes = [process.wait() for process in started]
+        if any(codes):
+            raise RuntimeError(f"a command failed: {codes}")
 
-        return clock(run)
+    return clock(run)
 
 
-def measure(name: str, source: Path, counts: Sequence[int], rounds: int) -> None:
+def measure(name: str, source: Path, counts: Sequence[int], rounds: int, root: Path) -> None:
     """Print the curve of one piece of work."""
     ours: dict[int, list[float]] = {count: [] for count in counts}
     apart: dict[int, list[float]] = {count: [] for count in counts if count > 1}
     for _ in range(rounds):
         for count in counts:
-            ours[count].append(seconds([command(WORK[name], source, count)]))
+            ours[count].append(seconds([command(WORK[name], source, count)], root))
             if count > 1:
-                apart[count].append(seconds([command(WORK[name], source, 1)] * count))
+                apart[count].append(seconds([command(WORK[name], source, 1)] * count, root))
     alone = statistics.median(ours[1])
     print(f"{name}: 1 worker {alone:.2f} s")
     for count in counts[1:]:
@@ -79,8 +76,9 @@ def main() -> None:
     counts = [1]
     while counts[-1] * 2 <= max(2, available_cores()):
         counts.append(counts[-1] * 2)
-    for name in WORK:
-        measure(name, given.source.absolute(), counts, given.rounds)
+    with tempfile.TemporaryDirectory() as root:
+        for name in WORK:
+            measure(name, given.source.absolute(), counts, given.rounds, Path(root))
 
 
 if __name__ == "__main__":
