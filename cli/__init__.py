@@ -34,6 +34,7 @@ Exit codes:
     lazy_commands={
         "generate": ("generate", "Make a dataset from its published recipe."),
         "verify": ("verify", "Prove what a dataset is, hash by hash."),
+        "audit": ("audit", "Say whether datasets are sound for an experiment."),
         "diff": ("diff", "Compare two datasets, array by array."),
         "fetch": ("fetch", "Bring published data and raw material, each byte proven."),
         "cache": ("cache", "Say, prove and remove what is in the cache."),

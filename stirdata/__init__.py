@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stirdata.loading.augment import ScaleAugment as ScaleAugment
     from stirdata.loading.batches import Batches as Batches
     from stirdata.loading.shifting import ShiftAugment as ShiftAugment
+    from stirdata.operations.audit import audit as audit
     from stirdata.operations.generate import generate as generate
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ _HOME_OF_NAME = {
     "ScaleAugment": "stirdata.loading.augment",
     "ShiftAugment": "stirdata.loading.shifting",
     "StirdataError": "stirdata.errors",
+    "audit": "stirdata.operations.audit",
     "generate": "stirdata.operations.generate",
     "load": "stirdata.families.recognition",
 }
@@ -52,6 +54,7 @@ __all__ = [
     "ShiftAugment",
     "StirdataError",
     "__version__",
+    "audit",
     "evaluation",
     "families",
     "generate",

@@ -61,6 +61,19 @@ class SplitDataset(ImageDataset):
         dtype, (count, *shape) = self._stored.headers[name]
         return StoredImages(self._stored.image_bytes(name), tuple(shape), count, dtype=dtype)
 
+    def source_index(self, split: str) -> NDArray[np.int32]:
+        """Return the position of every image's original among those of the source: int32 (N,), read-only.
+
+        Raises:
+            FormatError: The dataset does not tell.
+        """
+        name = f"{self.split_named(split)}/source_index"
+        if name not in self._stored.headers:
+            return super().source_index(split)
+        index: NDArray[np.int32] = self._array(name).view()
+        index.flags.writeable = False
+        return index
+
     def _labels(self, split: str) -> NDArray[np.int64]:
         labels = self._array(f"{split}/labels")
         if labels.max(initial=-1) >= len(self._classes):

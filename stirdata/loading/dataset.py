@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from stirdata.arguments import checked_flag
-from stirdata.errors import ParameterError
+from stirdata.errors import FormatError, ParameterError
 from stirdata.loading.arranging import load, load_levels, mean_and_std, mean_and_std_of_floats
 from stirdata.loading.batches import Batches
 from stirdata.loading.selection import Selection, StoredImages, split_named
@@ -164,6 +164,17 @@ class ImageDataset(ABC):
             FormatError: The files do not hold them.
         """
         return dict(self._latents(self.split_named(split)))
+
+    def source_index(self, split: str) -> NDArray[np.int32]:
+        """Return the position of every image's original among those of the source: int32 (N,), read-only.
+
+        Raises:
+            ParameterError: There is no such split.
+            FormatError: The dataset does not tell.
+        """
+        raise FormatError(
+            "the dataset does not tell which image of its source each one is made of", where=self.path
+        )
 
     def select(self, split: str = "train", *, shuffle: bool = False, **choice: Any) -> Selection:
         """Return which images the arguments mean, and in which order.

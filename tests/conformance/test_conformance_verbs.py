@@ -112,6 +112,24 @@ def _first(specimen, tmp_path):
     return target_in(tmp_path / "first form", form)
 
 
+def test_audited_the_same_in_every_form(specimen, tmp_path):
+    counted = []
+    found = stirdata.audit(specimen.path, advance=counted.append)
+    (audited,), loaded = found.datasets, specimen.load()
+    assert sum(counted) == len(loaded)
+    assert {name: facts.images for name, facts in audited.splits.items()} == {
+        split: len(loaded.targets(split)) for split in loaded.splits
+    }
+    json.dumps(found.as_json())
+    first = stirdata.audit(_first(specimen, tmp_path))
+    assert first.datasets[0].splits == audited.splits
+    paths = str(specimen.path), first.datasets[0].path
+    assert [(one.what, one.count) for one in found.findings] == [
+        (one.what.replace(paths[1], paths[0]), one.count) for one in first.findings
+    ]
+    assert not found.at_least("leak")
+
+
 def test_forms_differ_in_nothing(specimen, tmp_path):
     differences = compare_files(specimen.path, _first(specimen, tmp_path))
     assert {entry.name for entry in differences} >= set(specimen.family.layout.names)

@@ -1,0 +1,409 @@
+"""Whether datasets are sound for an experiment: what is in two places, and what is in none.
+
+Images are compared by a hash of their pixels: time grows with their number, and memory by 16 bytes for each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stirdata.errors import FormatError, ParameterError
+from stirdata.families.recognition import recognize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stirdata.families.family import Family
+    from stirdata.loading.dataset import ImageDataset
+
+LEVELS = ("imbalance", "blank", "leak")
+"""Kinds of findings, the worst last: uneven counts, images that are none, what is trained and tested on."""
+_TRAINING = "train"
+_HIGHEST = 255
+_DIGEST_BYTES = 16
+_EXAMPLES = 5
+_MOST_SCALES = 64
+"""Different scales that are counted one by one."""
+_UNEVEN = 2.0
+"""Times as many images as another class of its split has: from here on that is told."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """Where an image is: its file, its split, and its number there from 0 on."""
+
+    path: str
+    split: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that may spoil an experiment.
+
+    Attributes:
+        level: One of :data:`LEVELS`.
+        what: What it is, in one sentence.
+        count: How many images it is about.
+        examples: Some of them.
+        twins: Whether every other one of the examples is what the one before it is equal to.
+    """
+
+    level: str
+    what: str
+    count: int
+    examples: tuple[Image, ...] = ()
+    twins: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the finding as JSON values."""
+        return {**vars(self), "examples": [vars(image) for image in self.examples]}
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """What a split has.
+
+    Attributes:
+        images: How many.
+        classes: Images of each class, by its name; those without a label are in none.
+        scales: Images of each scale; empty if nearly every image has a scale of its own.
+        smallest_scale: Of all images; None if the dataset does not tell.
+        largest_scale: Likewise.
+        blank: Images whose values are all the same.
+        saturated: Images of which half or more of the values are the highest, 255.
+    """
+
+    images: int
+    classes: Mapping[str, int]
+    scales: Mapping[float, int]
+    smallest_scale: float | None
+    largest_scale: float | None
+    blank: int
+    saturated: int
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One dataset: where it is, what it is, and its splits."""
+
+    path: str
+    title: str
+    splits: Mapping[str, SplitFacts]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the facts as JSON values."""
+        splits = {
+            name: {**vars(facts), "scales": [[scale, count] for scale, count in facts.scales.items()]}
+            for name, facts in self.splits.items()
+        }
+        return {**vars(self), "splits": splits}
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What came of an audit.
+
+    Attributes:
+        datasets: In the order of the paths.
+        findings: The worst first.
+    """
+
+    datasets: tuple[Audited, ...]
+    findings: tuple[Finding, ...]
+
+    def at_least(self, level: str) -> tuple[Finding, ...]:
+        """Return the findings of a level and of the levels above it.
+
+        Raises:
+            ParameterError: There is no such level.
+        """
+        if level not in LEVELS:
+            raise ParameterError("unknown level", where="level", expected=", ".join(LEVELS), got=repr(level))
+        worst = LEVELS[LEVELS.index(level) :]
+        return tuple(finding for finding in self.findings if finding.level in worst)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "datasets": [dataset.as_json() for dataset in self.datasets],
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+def audit(*paths: str | os.PathLike[str], advance: Callable[[int], None] = lambda count: None) -> Audit:
+    """Say whether one dataset, or several that are used together, are sound for an experiment.
+
+    Found are images that are equal to another one in the same split, in another split, or in the training
+    split of one dataset and another split of a second one; images of different splits that are made of the
+    same image of a source; images that show nothing; scales outside what the dataset says of itself; objects
+    that are nowhere on their canvas; classes without images, or with less than half as many as another one.
+    Images of one level are equal to all others like them: they count as blank only.
+
+    Args:
+        *paths: Datasets, as :func:`stirdata.load` takes them.
+        advance: Called with the number of images looked at, now and then.
+
+    Raises:
+        ParameterError: No path, or one of them twice.
+        MissingFileError: There is no such dataset.
+        FormatError: A dataset is damaged, or none that stirdata knows.
+
+    Example::
+
+        found = stirdata.audit("a.h5", "b.h5")
+        assert not found.at_least("leak")
+    """
+    if not paths:
+        raise ParameterError("there is nothing to audit", where="paths", expected="one dataset or more")
+    opened = [recognize(Path(path)) for path in paths]
+    places = [found.path.resolve() for found in opened]
+    if len(set(places)) < len(places):
+        twice = next(place for place in places if places.count(place) > 1)
+        raise ParameterError("a dataset is named twice", where="paths", got=twice)
+    parts = [_looked_at(found.family, found.family.loader()(found.path), advance) for found in opened]
+    findings: list[Finding] = []
+    for dataset in parts:
+        for part in dataset.parts:
+            findings += _in_a_split(part)
+        for one, other in combinations(dataset.parts, 2):
+            findings += _between(one, other)
+    for first, second in combinations(parts, 2):
+        for one, other in _trained_and_tested(first, second):
+            findings += _between(one, other)
+    findings.sort(key=lambda finding: -LEVELS.index(finding.level))
+    return Audit(tuple(dataset.facts() for dataset in parts), tuple(findings))
+
+
+@dataclass
+class _Part:
+    """A split as it was looked at; arrays are in stored order."""
+
+    path: str
+    split: str
+    labels: NDArray[np.int64]
+    classes: list[str]
+    scales: NDArray[Any] | None
+    declared: tuple[NDArray[np.float64], bool] | None
+    off_canvas: NDArray[np.bool_] | None
+    sources: NDArray[np.int32] | None
+    source: str
+    digests: NDArray[np.void]
+    blank: NDArray[np.bool_]
+    saturated: NDArray[np.bool_]
+
+    def images(self, numbers: NDArray[np.integer]) -> tuple[Image, ...]:
+        return tuple(Image(self.path, self.split, int(number)) for number in numbers[:_EXAMPLES])
+
+    def __str__(self) -> str:
+        return f"{self.split} of {self.path}"
+
+
+@dataclass
+class _Dataset:
+    path: str
+    title: str
+    parts: list[_Part] = field(default_factory=list)
+
+    def facts(self) -> Audited:
+        return Audited(self.path, self.title, {part.split: _facts(part) for part in self.parts})
+
+
+def _looked_at(family: Family, dataset: ImageDataset, advance: Callable[[int], None]) -> _Dataset:
+    metadata = dataset.metadata
+    found = _Dataset(str(dataset.path), str(metadata["title"]))
+    for split in dataset.splits:
+        digests, blank, saturated = _of_pixels(dataset, split, advance)
+        latents = _told(dataset.latents, split) or {}
+        scales = next(iter(latents.values()), None) if family.scale is not None else None
+        part = _Part(
+            path=found.path,
+            split=split,
+            labels=dataset.targets(split),
+            classes=dataset.classes,
+            scales=scales,
+            declared=_declared(metadata),
+            off_canvas=_off_canvas(latents, scales, dataset.image_shape[1:]),
+            sources=_told(dataset.source_index, split),
+            source=str(metadata.get("source", "")),
+            digests=digests,
+            blank=blank,
+            saturated=saturated,
+        )
+        found.parts.append(part)
+    return found
+
+
+def _told(ask: Callable[[str], Any], split: str) -> Any:
+    """Return what a dataset tells of a split, or None: a PNG tree without its table has pixels and labels."""
+    try:
+        return ask(split)
+    except FormatError:
+        return None
+
+
+def _of_pixels(
+    dataset: ImageDataset, split: str, advance: Callable[[int], None]
+) -> tuple[NDArray[np.void], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return of every image a digest, whether it is of one level, and whether half is at the highest."""
+    selection = dataset.select(split)
+    digests = np.empty(len(selection), f"V{_DIGEST_BYTES}")
+    blank, saturated = (np.empty(len(selection), bool) for _ in range(2))
+    for start, block in dataset.blocks(selection):
+        values = np.ascontiguousarray(block).reshape(len(block), -1)
+        place = slice(start, start + len(values))
+        joined = b"".join(
+            hashlib.blake2b(image.data, digest_size=_DIGEST_BYTES).digest() for image in values.view(np.uint8)
+        )
+        digests[place] = np.frombuffer(joined, digests.dtype)
+        blank[place] = values.min(axis=1) == values.max(axis=1)
+        saturated[place] = 2 * np.count_nonzero(values >= _HIGHEST, axis=1) >= values.shape[1]
+        advance(len(values))
+    return digests, blank, saturated
+
+
+def _declared(metadata: Mapping[str, Any]) -> tuple[NDArray[np.float64], bool] | None:
+    """Return the scales that a dataset says it has, and whether they are a range; None if it does not."""
+    if {"min_scale", "max_scale"} <= set(metadata):
+        return np.array([float(metadata["min_scale"]), float(metadata["max_scale"])]), True
+    if metadata.get("factors"):
+        return np.array([float(factor) for factor in str(metadata["factors"]).split(",")]), False
+    return None
+
+
+def _off_canvas(
+    latents: Mapping[str, NDArray[Any]], scales: NDArray[Any] | None, canvas: Sequence[int]
+) -> NDArray[np.bool_] | None:
+    """Tell of every image whether its object is nowhere on the canvas; None where there are no positions.
+
+    Where only the longer side of a box is known, the box is taken to be a square.
+    """
+    if "positions" not in latents or scales is None:
+        return None
+    first = latents["positions"].astype(np.int64)
+    sizes = latents["sizes"] if "sizes" in latents else np.stack([scales, scales], axis=1)
+    height, width = canvas
+    off = (first >= [width, height]) | (first + sizes.astype(np.int64) <= 0)
+    return np.asarray(off.any(axis=1))
+
+
+def _facts(part: _Part) -> SplitFacts:
+    counts = np.bincount(part.labels[part.labels >= 0], minlength=len(part.classes))
+    scales: dict[float, int] = {}
+    if part.scales is not None:
+        different, images = np.unique(part.scales, return_counts=True)
+        if len(different) <= _MOST_SCALES:
+            scales = dict(zip(different.tolist(), images.tolist(), strict=True))
+    known = part.scales is not None and len(part.scales) > 0
+    return SplitFacts(
+        images=len(part.labels),
+        classes=dict(zip(part.classes, counts.tolist(), strict=True)),
+        scales=scales,
+        smallest_scale=part.scales.min().item() if known and part.scales is not None else None,
+        largest_scale=part.scales.max().item() if known and part.scales is not None else None,
+        blank=int(part.blank.sum()),
+        saturated=int(part.saturated.sum()),
+    )
+
+
+def _in_a_split(part: _Part) -> Iterator[Finding]:
+    """Yield what is wrong within one split."""
+    flaws = {
+        "of one level only": part.blank,
+        "with half or more of the values at the highest level": part.saturated & ~part.blank,
+        "at a scale that the dataset does not say it has": _undeclared(part),
+        "whose object is nowhere on the canvas": part.off_canvas,
+    }
+    for what, wrong in flaws.items():
+        if wrong is not None and wrong.any():
+            numbers = np.flatnonzero(wrong)
+            found = f"{part} has {_images(len(numbers))} {what}"
+            yield Finding("blank", found, len(numbers), part.images(numbers))
+    shown = np.flatnonzero(~part.blank)
+    _, first, which = np.unique(part.digests[shown], return_index=True, return_inverse=True)
+    again = np.flatnonzero(first[which] != np.arange(len(shown)))
+    if len(again):
+        pairs = _pairs(part, shown[first[which[again]]], part, shown[again])
+        what = f"{part} has {_images(len(again))} more than once"
+        yield Finding("imbalance", what, len(again), pairs, twins=True)
+    yield from _uneven(part)
+
+
+def _undeclared(part: _Part) -> NDArray[np.bool_] | None:
+    if part.declared is None or part.scales is None:
+        return None
+    declared, is_range = part.declared
+    scales = part.scales.astype(np.float64)
+    if is_range:
+        outside: NDArray[np.bool_] = ~((scales >= declared[0]) & (scales <= declared[1]))
+        return outside
+    nearest = declared[np.abs(scales[:, None] - declared[None]).argmin(axis=1)]
+    return np.asarray(~np.isclose(scales, nearest, rtol=1e-3, atol=0))
+
+
+def _uneven(part: _Part) -> Iterator[Finding]:
+    counts = np.bincount(part.labels[part.labels >= 0], minlength=len(part.classes))
+    if not counts.any():
+        return
+    rarest, commonest = int(counts.argmin()), int(counts.argmax())
+    if counts[commonest] >= _UNEVEN * counts[rarest]:
+        what = (
+            f"{part} has {counts[rarest]:,} images of {part.classes[rarest]} and {counts[commonest]:,} of "
+            f"{part.classes[commonest]}"
+        )
+        yield Finding("imbalance", what, int(counts[commonest] - counts[rarest]))
+
+
+def _trained_and_tested(first: _Dataset, second: _Dataset) -> Iterator[tuple[_Part, _Part]]:
+    """Yield the splits of two datasets of which one is trained on and the other is not."""
+    for one, other in ((first, second), (second, first)):
+        for trained in one.parts:
+            for tested in other.parts:
+                if trained.split == _TRAINING and tested.split != _TRAINING:
+                    yield trained, tested
+
+
+def _between(one: _Part, other: _Part) -> Iterator[Finding]:
+    """Yield what two splits share that should share nothing."""
+    numbers, twins = _shared(one.digests[~one.blank], other.digests[~other.blank])
+    if len(numbers):
+        numbers, twins = np.flatnonzero(~other.blank)[numbers], np.flatnonzero(~one.blank)[twins]
+        what = f"{other} shares {_images(len(numbers))} with {one}"
+        yield Finding("leak", what, len(numbers), _pairs(one, twins, other, numbers), twins=True)
+    if one.sources is None or other.sources is None or one.source != other.source:
+        return
+    numbers, twins = _shared(one.sources, other.sources)
+    if len(numbers):
+        originals = len(np.unique(other.sources[numbers]))
+        shared = _images(originals)
+        what = f"{other} shares {shared} of the source with {one}, in {_images(len(numbers))} of its own"
+        yield Finding("leak", what, len(numbers), _pairs(one, twins, other, numbers), twins=True)
+
+
+def _shared(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the positions in ``other`` of what is also in ``one``, and for each of them the first there."""
+    values, first = np.unique(one, return_index=True)
+    if not len(values):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    at = np.minimum(np.searchsorted(values, other), len(values) - 1)
+    positions = np.flatnonzero(values[at] == other)
+    return positions, first[at[positions]]
+
+
+def _pairs(
+    one: _Part, twins: NDArray[np.int64], other: _Part, numbers: NDArray[np.int64]
+) -> tuple[Image, ...]:
+    pairs = zip(other.images(numbers), one.images(twins), strict=True)
+    return tuple(image for pair in pairs for image in pair)
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
