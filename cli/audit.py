@@ -22,9 +22,17 @@ if TYPE_CHECKING:
     type=click.Choice(["leak", "blank", "imbalance"]),
     help="Exit with 1 for findings of this kind, or of one before it in this list.",
 )
+@click.option(
+    "--near",
+    type=float,
+    metavar="LEVELS",
+    help="Also tell images whose values differ on average by at most so many of 255 levels.",
+)
 @options.as_json
 @options.quiet
-def command(paths: tuple[Path, ...], fail_on: str | None, as_json: bool, quiet: bool) -> None:
+def command(
+    paths: tuple[Path, ...], fail_on: str | None, near: float | None, as_json: bool, quiet: bool
+) -> None:
     r"""Say whether a dataset, or several that are used together, are sound for an experiment.
 
     PATH is a dataset of any family, as `stirdata info` takes it. Every image is read once and compared by a
@@ -46,7 +54,7 @@ def command(paths: tuple[Path, ...], fail_on: str | None, as_json: bool, quiet: 
     from stirdata.progress import bar
 
     with bar(None, "audit", "image", quiet=quiet) as shown:
-        found = audit(*paths, advance=shown.advance)
+        found = audit(*paths, near=near, advance=shown.advance)
     if as_json:
         click.echo(json.dumps(found.as_json()))
     else:

@@ -6,10 +6,12 @@ Images are compared by a hash of their pixels: time grows with their number, and
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ import numpy as np
 
 from stirdata.errors import FormatError, ParameterError
 from stirdata.families.recognition import recognize
+from stirdata.imaging.likeness import Summary, alike, joined, summary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,7 +142,11 @@ class Audit:
         }
 
 
-def audit(*paths: str | os.PathLike[str], advance: Callable[[int], None] = lambda count: None) -> Audit:
+def audit(
+    *paths: str | os.PathLike[str],
+    near: float | None = None,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Audit:
     """Say whether one dataset, or several that are used together, are sound for an experiment.
 
     Found are images that are equal to another one in the same split, in another split, or in the training
@@ -150,10 +157,12 @@ def audit(*paths: str | os.PathLike[str], advance: Callable[[int], None] = lambd
 
     Args:
         *paths: Datasets, as :func:`stirdata.load` takes them.
+        near: Also tell images that are not equal, but whose values differ on average by at most so many
+            levels, of 255. It takes longer the more of them there are.
         advance: Called with the number of images looked at, now and then.
 
     Raises:
-        ParameterError: No path, or one of them twice.
+        ParameterError: No path, or one of them twice, or ``near`` is no number above 0.
         MissingFileError: There is no such dataset.
         FormatError: A dataset is damaged, or none that stirdata knows.
 
@@ -164,23 +173,31 @@ def audit(*paths: str | os.PathLike[str], advance: Callable[[int], None] = lambd
     """
     if not paths:
         raise ParameterError("there is nothing to audit", where="paths", expected="one dataset or more")
+    if near is not None and not (isinstance(near, Real) and 0 < near < math.inf):
+        raise ParameterError("no difference of levels", where="near", expected="above 0", got=repr(near))
     opened = [recognize(Path(path)) for path in paths]
     places = [found.path.resolve() for found in opened]
     if len(set(places)) < len(places):
         twice = next(place for place in places if places.count(place) > 1)
         raise ParameterError("a dataset is named twice", where="paths", got=twice)
-    parts = [_looked_at(found.family, found.family.loader()(found.path), advance) for found in opened]
+    datasets = [
+        _looked_at(found.family, found.family.loader()(found.path), advance, summarise=near is not None)
+        for found in opened
+    ]
     findings: list[Finding] = []
-    for dataset in parts:
+    apart: list[tuple[_Part, _Part]] = []
+    for dataset in datasets:
         for part in dataset.parts:
             findings += _in_a_split(part)
-        for one, other in combinations(dataset.parts, 2):
-            findings += _between(one, other)
-    for first, second in combinations(parts, 2):
-        for one, other in _trained_and_tested(first, second):
-            findings += _between(one, other)
+            findings += _nearly(part, part, near)
+        apart += combinations(dataset.parts, 2)
+    for first, second in combinations(datasets, 2):
+        apart += _trained_and_tested(first, second)
+    for one, other in apart:
+        findings += _between(one, other)
+        findings += _nearly(one, other, near)
     findings.sort(key=lambda finding: -LEVELS.index(finding.level))
-    return Audit(tuple(dataset.facts() for dataset in parts), tuple(findings))
+    return Audit(tuple(dataset.facts() for dataset in datasets), tuple(findings))
 
 
 @dataclass
@@ -199,6 +216,17 @@ class _Part:
     digests: NDArray[np.void]
     blank: NDArray[np.bool_]
     saturated: NDArray[np.bool_]
+    summary: Summary | None
+    dataset: ImageDataset
+
+    @property
+    def shown(self) -> NDArray[np.int64]:
+        """The images that are not blank."""
+        return np.flatnonzero(~self.blank)
+
+    def read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+        """Return images by their numbers among those that are shown."""
+        return self.dataset.read(self.split, self.shown[numbers])
 
     def images(self, numbers: NDArray[np.integer]) -> tuple[Image, ...]:
         return tuple(Image(self.path, self.split, int(number)) for number in numbers[:_EXAMPLES])
@@ -217,11 +245,14 @@ class _Dataset:
         return Audited(self.path, self.title, {part.split: _facts(part) for part in self.parts})
 
 
-def _looked_at(family: Family, dataset: ImageDataset, advance: Callable[[int], None]) -> _Dataset:
+def _looked_at(
+    family: Family, dataset: ImageDataset, advance: Callable[[int], None], *, summarise: bool
+) -> _Dataset:
     metadata = dataset.metadata
     found = _Dataset(str(dataset.path), str(metadata["title"]))
     for split in dataset.splits:
-        digests, blank, saturated = _of_pixels(dataset, split, advance)
+        summaries: list[Summary] | None = [] if summarise else None
+        digests, blank, saturated = _of_pixels(dataset, split, advance, summaries)
         latents = _told(dataset.latents, split) or {}
         scales = next(iter(latents.values()), None) if family.scale is not None else None
         part = _Part(
@@ -237,6 +268,8 @@ def _looked_at(family: Family, dataset: ImageDataset, advance: Callable[[int], N
             digests=digests,
             blank=blank,
             saturated=saturated,
+            summary=joined(summaries).of(np.flatnonzero(~blank)) if summaries else None,
+            dataset=dataset,
         )
         found.parts.append(part)
     return found
@@ -251,7 +284,10 @@ def _told(ask: Callable[[str], Any], split: str) -> Any:
 
 
 def _of_pixels(
-    dataset: ImageDataset, split: str, advance: Callable[[int], None]
+    dataset: ImageDataset,
+    split: str,
+    advance: Callable[[int], None],
+    summaries: list[Summary] | None,
 ) -> tuple[NDArray[np.void], NDArray[np.bool_], NDArray[np.bool_]]:
     """Return of every image a digest, whether it is of one level, and whether half is at the highest."""
     selection = dataset.select(split)
@@ -265,6 +301,8 @@ def _of_pixels(
         )
         digests[place] = np.frombuffer(joined, digests.dtype)
         blank[place] = values.min(axis=1) == values.max(axis=1)
+        if summaries is not None:
+            summaries.append(summary(block))
         saturated[place] = 2 * np.count_nonzero(values >= _HIGHEST, axis=1) >= values.shape[1]
         advance(len(values))
     return digests, blank, saturated
@@ -327,7 +365,7 @@ def _in_a_split(part: _Part) -> Iterator[Finding]:
             numbers = np.flatnonzero(wrong)
             found = f"{part} has {_images(len(numbers))} {what}"
             yield Finding("blank", found, len(numbers), part.images(numbers))
-    shown = np.flatnonzero(~part.blank)
+    shown = part.shown
     _, first, which = np.unique(part.digests[shown], return_index=True, return_inverse=True)
     again = np.flatnonzero(first[which] != np.arange(len(shown)))
     if len(again):
@@ -375,7 +413,7 @@ def _between(one: _Part, other: _Part) -> Iterator[Finding]:
     """Yield what two splits share that should share nothing."""
     numbers, twins = _shared(one.digests[~one.blank], other.digests[~other.blank])
     if len(numbers):
-        numbers, twins = np.flatnonzero(~other.blank)[numbers], np.flatnonzero(~one.blank)[twins]
+        numbers, twins = other.shown[numbers], one.shown[twins]
         what = f"{other} shares {_images(len(numbers))} with {one}"
         yield Finding("leak", what, len(numbers), _pairs(one, twins, other, numbers), twins=True)
     if one.sources is None or other.sources is None or one.source != other.source:
@@ -386,6 +424,22 @@ def _between(one: _Part, other: _Part) -> Iterator[Finding]:
         shared = _images(originals)
         what = f"{other} shares {shared} of the source with {one}, in {_images(len(numbers))} of its own"
         yield Finding("leak", what, len(numbers), _pairs(one, twins, other, numbers), twins=True)
+
+
+def _nearly(one: _Part, other: _Part, most: float | None) -> Iterator[Finding]:
+    """Yield what is nearly equal in two splits, or within one that is given twice."""
+    if most is None or one.summary is None or other.summary is None:
+        return
+    if one.dataset.image_shape != other.dataset.image_shape:
+        return
+    within = one is other
+    found = alike(one.summary, other.summary, most, one.read, other.read, within=within)
+    count = len(found.numbers)
+    if count:
+        pairs = _pairs(one, one.shown[found.twins], other, other.shown[found.numbers])
+        where = "an earlier one there" if within else f"one in {one}"
+        what = f"{other} has {_images(count)} like {where}, but for {most:g} levels on average or less"
+        yield Finding("imbalance" if within else "leak", what, count, pairs, twins=True)
 
 
 def _shared(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

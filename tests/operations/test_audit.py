@@ -39,10 +39,10 @@ def _made(job: Any) -> Any:
 def audited(tmp_path: Path) -> Callable[..., Audit]:
     """Return a function that writes realizations as 0.h5, 1.h5, … and audits them."""
 
-    def run(*several: Arrays, form: str = "h5") -> Audit:
+    def run(*several: Arrays, form: str = "h5", near: float | None = None) -> Audit:
         for number, arrays in enumerate(several):
             save(tmp_path / f"{number}.{form}", arrays)
-        return audit(*(tmp_path / f"{number}.{form}" for number in range(len(several))))
+        return audit(*(tmp_path / f"{number}.{form}" for number in range(len(several))), near=near)
 
     return run
 
@@ -223,6 +223,34 @@ def test_counts_are_those_of_comparing_all_pairs(data: Any, arrays: Arrays, tmp_
     assert found == {pair: count for pair, count in expected.items() if count}
 
 
+def test_images_that_are_nearly_equal(audited: Any, arrays: Arrays, tmp_path: Path) -> None:
+    """A level more in three quarters of the values; what is equal, or of one level only, is told as such."""
+    arrays["train/images"][3] = np.minimum(arrays["train/images"][3], 254)
+    nearly = arrays["train/images"][3].copy()
+    nearly[:21] += 1
+    arrays["test/images"][0], arrays["test/images"][7] = 9, nearly
+    arrays["test/images"][8] = arrays["train/images"][3]
+    arrays["val/images"][1] = 10
+    found = told(audited(arrays, near=0.75), tmp_path)
+    like = "but for 0.75 levels on average or less"
+    assert found == [
+        ("leak", 1, "test of 0.h5 shares 1 image with train of 0.h5"),
+        ("leak", 1, f"test of 0.h5 has 1 image like one in train of 0.h5, {like}"),
+        ("blank", 1, "val of 0.h5 has 1 image of one level only"),
+        ("blank", 1, "test of 0.h5 has 1 image of one level only"),
+        ("imbalance", 1, f"test of 0.h5 has 1 image like an earlier one there, {like}"),
+    ]
+    twins = [image.number for image in audited(arrays, near=0.75).findings[1].examples]
+    assert twins == [7, 3]
+    assert not [one for one in told(audited(arrays, near=0.74), tmp_path) if "like" in one[2]]
+
+
+@pytest.mark.parametrize("near", [0, -1, float("nan"), float("inf"), "2"])
+def test_a_difference_that_is_none_is_refused(audited: Any, arrays: Arrays, near: Any) -> None:
+    with pytest.raises(ParameterError, match="no difference of levels"):
+        audited(arrays, near=near)
+
+
 def test_levels_include_the_worse_ones(audited: Any, arrays: Arrays) -> None:
     arrays["test/images"][7] = arrays["train/images"][3]
     arrays["test/images"][8] = 0
@@ -276,5 +304,7 @@ def test_the_command(audited: Any, arrays: Arrays, tmp_path: Path, stirdata: Any
     told = json.loads(stirdata("audit", tmp_path / "0.h5", "--json").out)
     assert [finding["level"] for finding in told["findings"]] == ["leak", "blank", "imbalance"]
     assert told["datasets"][0]["splits"]["test"]["blank"] == 1
+    assert stirdata("audit", tmp_path / "0.h5", "--near", "1").lines[:-1] == lines[:-1]
+    assert stirdata("audit", tmp_path / "0.h5", "--near", "0").code == 2
     assert stirdata("audit", tmp_path / "none.h5").code == 2
     assert stirdata("audit").code == 2
