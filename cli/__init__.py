@@ -42,6 +42,7 @@ Exit codes:
         "info": ("info", "Tell what a dataset is, and where it comes from."),
         "evaluate": ("evaluate", "Say how a network does, beside what others published."),
         "show": ("show", "Draw a labelled contact sheet of a dataset."),
+        "completion": ("completion", "Let a shell complete the command line."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,

@@ -1,6 +1,6 @@
 """Rescaling batches of small images about a point, with the bits of Pillow's bicubic transform.
 
-Every step is an elementwise IEEE operation in float64 or a gather, written against the array API, so
+Every step is a gather, exact, or an elementwise IEEE operation in float64, written against the array API, so
 NumPy arrays and torch tensors on any device that has float64 give the same bits.
 """
 
