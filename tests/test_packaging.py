@@ -72,6 +72,17 @@ def test_version_is_that_of_the_distribution():
     assert re.fullmatch(r"\d+\.\d+\.\d+", package.__version__)
 
 
+def test_what_is_to_be_cited_is_this_version():
+    """The distribution's facts and those of CITATION.cff are the same."""
+    lines = (CHECKOUT / "CITATION.cff").read_text().splitlines()
+    said = dict(line.split(": ", 1) for line in lines if re.match(r"[a-z-]+: ", line))
+    keywords = [line.removeprefix("  - ") for line in lines[lines.index("keywords:") + 1 :]]
+    found = metadata.metadata("stirdata")
+    assert said["version"] == package.__version__
+    assert said["license"] == found["License-Expression"]
+    assert keywords == found["Keywords"].split(",")
+
+
 @pytest.mark.parametrize("name", package.__all__)
 def test_public_name_resolves(name):
     assert getattr(package, name) is not None
