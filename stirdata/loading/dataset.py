@@ -149,6 +149,12 @@ class ImageDataset(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what the dataset is, and a small sheet of images."""
+        from stirdata.loading.notebook import as_html
+
+        return as_html(self)
+
     def targets(self, split: str) -> NDArray[np.int64]:
         """Return the labels of a split, in the order in which its images are stored: int64 (N,)."""
         return self._labels(self.split_named(split))
