@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def command(
     paths: tuple[Path, ...], fail_on: str | None, near: float | None, as_json: bool, quiet: bool
 ) -> None:
-    r"""Say whether a dataset, or several that are used together, are sound for an experiment.
+    """Say whether a dataset, or several that are used together, are sound for an experiment.
 
     PATH is a dataset of any family, as `stirdata info` takes it. Every image is read once and compared by a
     hash of its pixels.
@@ -49,7 +49,7 @@ def command(
                  as many images as another one
 
     The exit code is 0, or 1 if --fail-on says so, or 2 if a dataset cannot be read.
-    """
+    """  # noqa: D301 - click needs the character
     from stirdata.operations.audit import audit
     from stirdata.progress import bar
 

@@ -9,7 +9,7 @@ import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stirdata.cli import options
+from stirdata.cli import cli, options
 
 import stirdata as package
 from stirdata.errors import ParameterError, SourceUnavailableError, TargetError
@@ -18,12 +18,16 @@ GENERATE = ("generate", "mnist-scale")
 NO_SEEDS = "expected numbers and ranges such as 0-5,8, got"
 
 
-@pytest.mark.parametrize("command", [[], ["generate"], ["generate", "mnist-scale"], ["verify"], ["convert"]])
+COMMANDS = [[], *([name] for name in cli.list_commands(click.Context(cli))), ["generate", "mnist-scale"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_every_command_has_help(stirdata, command, option):
     ran = stirdata(*command, option)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("Usage: stirdata")
+    assert "\\" not in ran.out  # an escape that was meant for click
 
 
 def test_help_lists_commands_and_exit_codes(stirdata):
