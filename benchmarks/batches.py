@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks.measure import clock, run
+from benchmarks.measure import in_rounds, run
 from benchmarks.plain_image_folder import ImageFolder
 from stirdata import MNISTScale, ScaleAugment, STIRDataset
 from stirdata.operations.convert import convert
@@ -94,17 +94,6 @@ class Moved:
         """Yield the batches, copied without being waited for."""
         for batch in self.loader:
             yield [tensor.to(self.device, non_blocking=True) for tensor in batch]
-
-
-def in_rounds(rounds: int, candidates: dict[str, Epoch]) -> dict[str, list[float]]:
-    """Return the seconds of every candidate, which take turns, after one round that is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for number in range(rounds + 1):
-        for name, candidate in candidates.items():
-            taken = clock(candidate)
-            if number:
-                seconds[name].append(taken)
-    return seconds
 
 
 def ratio(above: list[float], below: list[float]) -> float:

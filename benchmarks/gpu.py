@@ -19,7 +19,7 @@ from unittest.mock import patch
 import torch
 from torch.nn import functional
 
-from benchmarks.measure import clock
+from benchmarks.measure import in_rounds
 from stirdata import MNISTScale, ScaleAugment, STIRDataset
 from stirdata.imaging import bicubic
 from stirdata.loading import tensors
@@ -44,21 +44,13 @@ def without_kernels() -> Iterator[None]:
 def timed(rounds: int, device: torch.device, **ways: Callable[[], object]) -> dict[str, float]:
     """Return the median milliseconds of each, which take turns, after one round that is not counted."""
 
-    def run(way: Callable[[], object]) -> float:
-        def whole() -> None:
-            way()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
+    def whole(way: Callable[[], object]) -> None:
+        way()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
 
-        return clock(whole) * 1e3
-
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, way in ways.items():
-            milliseconds = run(way)
-            if number:
-                taken[name].append(milliseconds)
-    return {name: statistics.median(several) for name, several in taken.items()}
+    seconds = in_rounds(rounds, {name: partial(whole, way) for name, way in ways.items()})
+    return {name: statistics.median(several) * 1e3 for name, several in seconds.items()}
 
 
 def report_conversion(images: torch.Tensor, rounds: int) -> None:

@@ -6,7 +6,7 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -48,6 +48,17 @@ def in_turns(rounds: int, **candidates: Callable[[], Run]) -> dict[str, list[Run
         for name, candidate in candidates.items():
             runs[name].append(candidate())
     return runs
+
+
+def in_rounds(rounds: int, candidates: Mapping[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """Return the seconds of every candidate, which take turns, after one round that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for number in range(rounds + 1):
+        for name, candidate in candidates.items():
+            taken = clock(candidate)
+            if number:
+                seconds[name].append(taken)
+    return seconds
 
 
 def median_seconds(runs: Sequence[Run]) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stirdata.arguments import checked_path
 from stirdata.errors import FormatError
-from stirdata.families.splits import named_classes, open_splits, read_checked
+from stirdata.families.splits import named_classes, open_splits, read_checked, read_only
 from stirdata.loading.dataset import ImageDataset
 from stirdata.loading.selection import StoredImages
 
@@ -70,9 +70,7 @@ class SplitDataset(ImageDataset):
         name = f"{self.split_named(split)}/source_index"
         if name not in self._stored.headers:
             return super().source_index(split)
-        index: NDArray[np.int32] = self._array(name).view()
-        index.flags.writeable = False
-        return index
+        return read_only(self._array(name))
 
     def _labels(self, split: str) -> NDArray[np.int64]:
         labels = self._array(f"{split}/labels")

@@ -198,6 +198,13 @@ def read_checked(
     return found
 
 
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view of an array that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def _stand_ins(stored: Stored) -> dict[str, NDArray[Any]]:
     from stirdata.storage.stored import stand_in
 

@@ -18,13 +18,13 @@ def kernels_for(device: Any) -> Any:
 
     Where they fail, or give other bits, a RuntimeWarning says so: all works without them, only slower.
     """
-    if getattr(device, "type", "") != "cuda" or find_spec("triton") is None:
-        return None
-    return _tested(device)
+    return _tested(device) if getattr(device, "type", "") == "cuda" else None
 
 
 @cache
 def _tested(device: torch.device) -> Any:
+    if find_spec("triton") is None:
+        return None
     try:
         from stirdata.imaging import triton_kernels
 

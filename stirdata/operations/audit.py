@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from numbers import Real
 from pathlib import Path
@@ -219,10 +220,15 @@ class _Part:
     summary: Summary | None
     dataset: ImageDataset
 
-    @property
+    @cached_property
     def shown(self) -> NDArray[np.int64]:
         """The images that are not blank."""
         return np.flatnonzero(~self.blank)
+
+    @property
+    def of_classes(self) -> NDArray[np.int64]:
+        """How many images each class has."""
+        return np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
 
     def read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
         """Return images by their numbers among those that are shown."""
@@ -334,19 +340,15 @@ def _off_canvas(
 
 
 def _facts(part: _Part) -> SplitFacts:
-    counts = np.bincount(part.labels[part.labels >= 0], minlength=len(part.classes))
-    scales: dict[float, int] = {}
-    if part.scales is not None:
-        different, images = np.unique(part.scales, return_counts=True)
-        if len(different) <= _MOST_SCALES:
-            scales = dict(zip(different.tolist(), images.tolist(), strict=True))
-    known = part.scales is not None and len(part.scales) > 0
+    told = part.scales if part.scales is not None else np.empty(0)
+    different, images = np.unique(told, return_counts=True)
+    scales = dict(zip(different.tolist(), images.tolist(), strict=True))
     return SplitFacts(
         images=len(part.labels),
-        classes=dict(zip(part.classes, counts.tolist(), strict=True)),
-        scales=scales,
-        smallest_scale=part.scales.min().item() if known and part.scales is not None else None,
-        largest_scale=part.scales.max().item() if known and part.scales is not None else None,
+        classes=dict(zip(part.classes, part.of_classes.tolist(), strict=True)),
+        scales=scales if len(scales) <= _MOST_SCALES else {},
+        smallest_scale=min(scales, default=None),
+        largest_scale=max(scales, default=None),
         blank=int(part.blank.sum()),
         saturated=int(part.saturated.sum()),
     )
@@ -388,7 +390,7 @@ def _undeclared(part: _Part) -> NDArray[np.bool_] | None:
 
 
 def _uneven(part: _Part) -> Iterator[Finding]:
-    counts = np.bincount(part.labels[part.labels >= 0], minlength=len(part.classes))
+    counts = part.of_classes
     if not counts.any():
         return
     rarest, commonest = int(counts.argmin()), int(counts.argmax())
@@ -411,7 +413,7 @@ def _trained_and_tested(first: _Dataset, second: _Dataset) -> Iterator[tuple[_Pa
 
 def _between(one: _Part, other: _Part) -> Iterator[Finding]:
     """Yield what two splits share that should share nothing."""
-    numbers, twins = _shared(one.digests[~one.blank], other.digests[~other.blank])
+    numbers, twins = _shared(one.digests[one.shown], other.digests[other.shown])
     if len(numbers):
         numbers, twins = other.shown[numbers], one.shown[twins]
         what = f"{other} shares {_images(len(numbers))} with {one}"

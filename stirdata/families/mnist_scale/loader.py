@@ -20,7 +20,7 @@ from stirdata.families.mnist_scale import (
     SPLITS,
     Parameters,
 )
-from stirdata.families.splits import named_classes, open_splits, read_checked
+from stirdata.families.splits import named_classes, open_splits, read_checked, read_only
 from stirdata.loading.augment import as_transform, doubled_pixels
 from stirdata.loading.dataset import ImageDataset
 from stirdata.loading.selection import MemoryBytes, StoredImages
@@ -133,11 +133,11 @@ class MNISTScale(ImageDataset):
 
     def images(self, split: str) -> NDArray[np.uint8]:
         """Return the stored images of a split: uint8 (N, 28, 28), read-only. They are read once."""
-        return _read_only(self._array(f"{self.split_named(split)}/images"))
+        return read_only(self._array(f"{self.split_named(split)}/images"))
 
     def labels(self, split: str) -> NDArray[np.int64]:
         """Return the labels of a split: int64 (N,), read-only."""
-        return _read_only(self.targets(split))
+        return read_only(self.targets(split))
 
     def source_index(self, split: str) -> NDArray[np.int32]:
         """Return the position of every image's digit among the 70,000 of the source: int32 (N,), read-only.
@@ -145,7 +145,7 @@ class MNISTScale(ImageDataset):
         Raises:
             FormatError: The files do not hold them (a PNG tree without ``scales.csv``).
         """
-        return _read_only(self._array(f"{self.split_named(split)}/source_index"))
+        return read_only(self._array(f"{self.split_named(split)}/source_index"))
 
     def get_latents(  # type: ignore[override]  # it names what can be chosen
         self, split: str = "train", *, shuffle: bool = False
@@ -155,7 +155,7 @@ class MNISTScale(ImageDataset):
         Raises:
             FormatError: The files do not hold them (a PNG tree without ``scales.csv``).
         """
-        return _read_only(super().get_latents(split, shuffle=shuffle))
+        return read_only(super().get_latents(split, shuffle=shuffle))
 
     def to_torch(  # type: ignore[override]  # it names what can be chosen
         self,
@@ -340,9 +340,3 @@ def _realizations_below(root: Path) -> str:
 def _check_size(size: int) -> None:
     if size not in (SIDE, 2 * SIDE):
         raise ParameterError("unknown image size", where="size", expected="28 or 56", got=size)
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
-    view.flags.writeable = False
-    return view
