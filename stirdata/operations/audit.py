@@ -5,12 +5,10 @@ Images are compared by a hash of their pixels: time grows with their number, and
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from numbers import Real
 from pathlib import Path
@@ -18,21 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stirdata.errors import FormatError, ParameterError
+from stirdata.errors import ParameterError
 from stirdata.families.recognition import recognize
-from stirdata.imaging.likeness import Summary, alike, joined, summary
+from stirdata.imaging.likeness import alike
+from stirdata.operations.seen import Part, Seen, look_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stirdata.families.family import Family
-    from stirdata.loading.dataset import ImageDataset
 
 LEVELS = ("imbalance", "blank", "leak")
 """Kinds of findings, the worst last: uneven counts, images that are none, what is trained and tested on."""
 _TRAINING = "train"
-_HIGHEST = 255
-_DIGEST_BYTES = 16
 _EXAMPLES = 5
 _MOST_SCALES = 64
 """Different scales that are counted one by one."""
@@ -182,11 +177,11 @@ def audit(
         twice = next(place for place in places if places.count(place) > 1)
         raise ParameterError("a dataset is named twice", where="paths", got=twice)
     datasets = [
-        _looked_at(found.family, found.family.loader()(found.path), advance, summarise=near is not None)
+        look_at(found.family, found.family.loader()(found.path), advance, summarise=near is not None)
         for found in opened
     ]
     findings: list[Finding] = []
-    apart: list[tuple[_Part, _Part]] = []
+    apart: list[tuple[Part, Part]] = []
     for dataset in datasets:
         for part in dataset.parts:
             findings += _in_a_split(part)
@@ -198,148 +193,14 @@ def audit(
         findings += _between(one, other)
         findings += _nearly(one, other, near)
     findings.sort(key=lambda finding: -LEVELS.index(finding.level))
-    return Audit(tuple(dataset.facts() for dataset in datasets), tuple(findings))
+    return Audit(tuple(map(_audited, datasets)), tuple(findings))
 
 
-@dataclass
-class _Part:
-    """A split as it was looked at; arrays are in stored order."""
-
-    path: str
-    split: str
-    labels: NDArray[np.int64]
-    classes: list[str]
-    scales: NDArray[Any] | None
-    declared: tuple[NDArray[np.float64], bool] | None
-    off_canvas: NDArray[np.bool_] | None
-    sources: NDArray[np.int32] | None
-    source: str
-    digests: NDArray[np.void]
-    blank: NDArray[np.bool_]
-    saturated: NDArray[np.bool_]
-    summary: Summary | None
-    dataset: ImageDataset
-
-    @cached_property
-    def shown(self) -> NDArray[np.int64]:
-        """The images that are not blank."""
-        return np.flatnonzero(~self.blank)
-
-    @property
-    def of_classes(self) -> NDArray[np.int64]:
-        """How many images each class has."""
-        return np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
-
-    def read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
-        """Return images by their numbers among those that are shown."""
-        return self.dataset.read(self.split, self.shown[numbers])
-
-    def images(self, numbers: NDArray[np.integer]) -> tuple[Image, ...]:
-        return tuple(Image(self.path, self.split, int(number)) for number in numbers[:_EXAMPLES])
-
-    def __str__(self) -> str:
-        return f"{self.split} of {self.path}"
+def _audited(seen: Seen) -> Audited:
+    return Audited(seen.path, seen.title, {part.split: _facts(part) for part in seen.parts})
 
 
-@dataclass
-class _Dataset:
-    path: str
-    title: str
-    parts: list[_Part] = field(default_factory=list)
-
-    def facts(self) -> Audited:
-        return Audited(self.path, self.title, {part.split: _facts(part) for part in self.parts})
-
-
-def _looked_at(
-    family: Family, dataset: ImageDataset, advance: Callable[[int], None], *, summarise: bool
-) -> _Dataset:
-    metadata = dataset.metadata
-    found = _Dataset(str(dataset.path), str(metadata["title"]))
-    for split in dataset.splits:
-        summaries: list[Summary] | None = [] if summarise else None
-        digests, blank, saturated = _of_pixels(dataset, split, advance, summaries)
-        latents = _told(dataset.latents, split) or {}
-        scales = next(iter(latents.values()), None) if family.scale is not None else None
-        part = _Part(
-            path=found.path,
-            split=split,
-            labels=dataset.targets(split),
-            classes=dataset.classes,
-            scales=scales,
-            declared=_declared(metadata),
-            off_canvas=_off_canvas(latents, scales, dataset.image_shape[1:]),
-            sources=_told(dataset.source_index, split),
-            source=str(metadata.get("source", "")),
-            digests=digests,
-            blank=blank,
-            saturated=saturated,
-            summary=joined(summaries).of(np.flatnonzero(~blank)) if summaries else None,
-            dataset=dataset,
-        )
-        found.parts.append(part)
-    return found
-
-
-def _told(ask: Callable[[str], Any], split: str) -> Any:
-    """Return what a dataset tells of a split, or None: a PNG tree without its table has pixels and labels."""
-    try:
-        return ask(split)
-    except FormatError:
-        return None
-
-
-def _of_pixels(
-    dataset: ImageDataset,
-    split: str,
-    advance: Callable[[int], None],
-    summaries: list[Summary] | None,
-) -> tuple[NDArray[np.void], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return of every image a digest, whether it is of one level, and whether half is at the highest."""
-    selection = dataset.select(split)
-    digests = np.empty(len(selection), f"V{_DIGEST_BYTES}")
-    blank, saturated = (np.empty(len(selection), bool) for _ in range(2))
-    for start, block in dataset.blocks(selection):
-        values = np.ascontiguousarray(block).reshape(len(block), -1)
-        place = slice(start, start + len(values))
-        joined = b"".join(
-            hashlib.blake2b(image.data, digest_size=_DIGEST_BYTES).digest() for image in values.view(np.uint8)
-        )
-        digests[place] = np.frombuffer(joined, digests.dtype)
-        blank[place] = values.min(axis=1) == values.max(axis=1)
-        if summaries is not None:
-            summaries.append(summary(block))
-        saturated[place] = 2 * np.count_nonzero(values >= _HIGHEST, axis=1) >= values.shape[1]
-        advance(len(values))
-    return digests, blank, saturated
-
-
-def _declared(metadata: Mapping[str, Any]) -> tuple[NDArray[np.float64], bool] | None:
-    """Return the scales that a dataset says it has, and whether they are a range; None if it does not."""
-    if {"min_scale", "max_scale"} <= set(metadata):
-        return np.array([float(metadata["min_scale"]), float(metadata["max_scale"])]), True
-    if metadata.get("factors"):
-        return np.array([float(factor) for factor in str(metadata["factors"]).split(",")]), False
-    return None
-
-
-def _off_canvas(
-    latents: Mapping[str, NDArray[Any]], scales: NDArray[Any] | None, canvas: Sequence[int]
-) -> NDArray[np.bool_] | None:
-    """Tell of every image whether its object is nowhere on the canvas; None where there are no positions.
-
-    Where only the longer side of a box is known, the box is taken to be a square.
-    """
-    if "positions" not in latents or scales is None:
-        return None
-    first = latents["positions"].astype(np.int64)
-    sizes = latents["sizes"] if "sizes" in latents else np.stack([scales, scales], axis=1)
-    height, width = canvas
-    off = (first >= [width, height]) | (first + sizes.astype(np.int64) <= 0)
-    return np.asarray(off.any(axis=1))
-
-
-def _facts(part: _Part) -> SplitFacts:
+def _facts(part: Part) -> SplitFacts:
     told = part.scales if part.scales is not None else np.empty(0)
     different, images = np.unique(told, return_counts=True)
     scales = dict(zip(different.tolist(), images.tolist(), strict=True))
@@ -354,7 +215,7 @@ def _facts(part: _Part) -> SplitFacts:
     )
 
 
-def _in_a_split(part: _Part) -> Iterator[Finding]:
+def _in_a_split(part: Part) -> Iterator[Finding]:
     """Yield what is wrong within one split."""
     flaws = {
         "of one level only": part.blank,
@@ -366,7 +227,7 @@ def _in_a_split(part: _Part) -> Iterator[Finding]:
         if wrong is not None and wrong.any():
             numbers = np.flatnonzero(wrong)
             found = f"{part} has {_images(len(numbers))} {what}"
-            yield Finding("blank", found, len(numbers), part.images(numbers))
+            yield Finding("blank", found, len(numbers), _examples(part, numbers))
     shown = part.shown
     _, first, which = np.unique(part.digests[shown], return_index=True, return_inverse=True)
     again = np.flatnonzero(first[which] != np.arange(len(shown)))
@@ -377,7 +238,7 @@ def _in_a_split(part: _Part) -> Iterator[Finding]:
     yield from _uneven(part)
 
 
-def _undeclared(part: _Part) -> NDArray[np.bool_] | None:
+def _undeclared(part: Part) -> NDArray[np.bool_] | None:
     if part.declared is None or part.scales is None:
         return None
     declared, is_range = part.declared
@@ -389,7 +250,7 @@ def _undeclared(part: _Part) -> NDArray[np.bool_] | None:
     return np.asarray(~np.isclose(scales, nearest, rtol=1e-3, atol=0))
 
 
-def _uneven(part: _Part) -> Iterator[Finding]:
+def _uneven(part: Part) -> Iterator[Finding]:
     counts = part.of_classes
     if not counts.any():
         return
@@ -402,7 +263,7 @@ def _uneven(part: _Part) -> Iterator[Finding]:
         yield Finding("imbalance", what, int(counts[commonest] - counts[rarest]))
 
 
-def _trained_and_tested(first: _Dataset, second: _Dataset) -> Iterator[tuple[_Part, _Part]]:
+def _trained_and_tested(first: Seen, second: Seen) -> Iterator[tuple[Part, Part]]:
     """Yield the splits of two datasets of which one is trained on and the other is not."""
     for one, other in ((first, second), (second, first)):
         for trained in one.parts:
@@ -411,7 +272,7 @@ def _trained_and_tested(first: _Dataset, second: _Dataset) -> Iterator[tuple[_Pa
                     yield trained, tested
 
 
-def _between(one: _Part, other: _Part) -> Iterator[Finding]:
+def _between(one: Part, other: Part) -> Iterator[Finding]:
     """Yield what two splits share that should share nothing."""
     numbers, twins = _shared(one.digests[one.shown], other.digests[other.shown])
     if len(numbers):
@@ -428,7 +289,7 @@ def _between(one: _Part, other: _Part) -> Iterator[Finding]:
         yield Finding("leak", what, len(numbers), _pairs(one, twins, other, numbers), twins=True)
 
 
-def _nearly(one: _Part, other: _Part, most: float | None) -> Iterator[Finding]:
+def _nearly(one: Part, other: Part, most: float | None) -> Iterator[Finding]:
     """Yield what is nearly equal in two splits, or within one that is given twice."""
     if most is None or one.summary is None or other.summary is None:
         return
@@ -454,11 +315,13 @@ def _shared(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[np.int64], 
     return positions, first[at[positions]]
 
 
-def _pairs(
-    one: _Part, twins: NDArray[np.int64], other: _Part, numbers: NDArray[np.int64]
-) -> tuple[Image, ...]:
-    pairs = zip(other.images(numbers), one.images(twins), strict=True)
+def _pairs(one: Part, twins: NDArray[np.int64], other: Part, numbers: NDArray[np.int64]) -> tuple[Image, ...]:
+    pairs = zip(_examples(other, numbers), _examples(one, twins), strict=True)
     return tuple(image for pair in pairs for image in pair)
+
+
+def _examples(part: Part, numbers: NDArray[np.integer]) -> tuple[Image, ...]:
+    return tuple(Image(part.path, part.split, int(number)) for number in numbers[:_EXAMPLES])
 
 
 def _images(count: int) -> str:
