@@ -39,6 +39,7 @@ Exit codes:
         "fetch": ("fetch", "Bring published data and raw material, each byte proven."),
         "cache": ("cache", "Say, prove and remove what is in the cache."),
         "convert": ("convert", "Write a dataset in another format, with the same content."),
+        "export": ("export", "Write a dataset for other tools: WebDataset, Parquet, PNG files, tensors."),
         "info": ("info", "Tell what a dataset is, and where it comes from."),
         "evaluate": ("evaluate", "Say how a network does, beside what others published."),
         "show": ("show", "Draw a labelled contact sheet of a dataset."),

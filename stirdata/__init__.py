@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stirdata.loading.batches import Batches as Batches
     from stirdata.loading.shifting import ShiftAugment as ShiftAugment
     from stirdata.operations.audit import audit as audit
+    from stirdata.operations.export import export as export
     from stirdata.operations.generate import generate as generate
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ _HOME_OF_NAME = {
     "ShiftAugment": "stirdata.loading.shifting",
     "StirdataError": "stirdata.errors",
     "audit": "stirdata.operations.audit",
+    "export": "stirdata.operations.export",
     "generate": "stirdata.operations.generate",
     "load": "stirdata.families.recognition",
 }
@@ -56,6 +58,7 @@ __all__ = [
     "__version__",
     "audit",
     "evaluation",
+    "export",
     "families",
     "generate",
     "load",

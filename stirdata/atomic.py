@@ -18,6 +18,7 @@ from pathlib import Path
 
 from stirdata import interrupts
 from stirdata.errors import StirdataError, TargetError, TargetExistsError
+from stirdata.progress import size_in_words
 
 _FLUSHED_TOGETHER = 1 << 26
 """Bytes: enough for a disk to be written to at its speed."""
@@ -288,6 +289,26 @@ def _flush_everything(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             flush(path)
+
+
+def check_room(target: Path, needed: int, hint: str) -> None:
+    """Raise TargetError if the disk of a target has less room than is needed.
+
+    Args:
+        target: Of which the folder may be missing yet.
+        needed: Bytes.
+        hint: What to do about it.
+    """
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise TargetError(
+            "there is not enough room on the disk",
+            where=target,
+            expected=f"{size_in_words(needed)} ({needed} bytes)",
+            got=f"{size_in_words(free)} ({free} bytes) free",
+            hint=hint,
+        )
 
 
 @contextmanager

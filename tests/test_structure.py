@@ -27,10 +27,12 @@ BELOW = {
     "loading": {"ground", "storage", "imaging"},
     "families": {"ground", "storage", "imaging", "transfer", "sources", "loading"},
     "evaluation": {"ground", "imaging", "loading"},
+    "sharing": {"ground", "storage", "imaging", "loading"},
     "operations": {
         *("ground", "storage", "imaging", "transfer", "sources", "loading", "families", "evaluation"),
+        "sharing",
     },
-    "cli": {"ground", "transfer", "sources", "families", "operations", "evaluation"},
+    "cli": {"ground", "transfer", "sources", "families", "operations", "evaluation", "sharing"},
 }
 """What the modules of a folder may import beside their own siblings."""
 
@@ -160,7 +162,7 @@ def names_of_families():
     [
         name
         for name in MODULES
-        if folder_of(name) in ("operations", "evaluation", "storage", "loading", "cli")
+        if folder_of(name) in ("operations", "evaluation", "sharing", "storage", "loading", "cli")
     ],
 )
 def test_no_verb_knows_the_name_of_a_family(module):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stirdata import atomic, locks
-from stirdata.errors import FormatError, TargetError
+from stirdata.errors import FormatError
 from stirdata.executors import Workers, available_cores
 from stirdata.families.family import Family, Identity, Job, Material, Problem, Recipe
 from stirdata.manifest import Manifest
-from stirdata.progress import size_in_words
 from stirdata.storage.forms import MD5_NAME
 from stirdata.storage.image_bytes import BlockedArray
 from stirdata.storage.saving import prepare, save
@@ -82,16 +80,9 @@ def _check_room(arrays: Mapping[str, Any], target: Path, form: str) -> None:
     if form not in ("h5", "npy"):
         return
     needed = sum(array.nbytes for array in arrays.values() if isinstance(array, BlockedArray))
-    folder = next(parent for parent in target.absolute().parents if parent.exists())
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise TargetError(
-            "there is not enough room on the disk",
-            where=target,
-            expected=f"{size_in_words(needed)} ({needed} bytes)",
-            got=f"{size_in_words(free)} ({free} bytes) free",
-            hint="fewer factors or a smaller canvas take less; another disk is named by --out",
-        )
+    atomic.check_room(
+        target, needed, "fewer factors or a smaller canvas take less; another disk is named by --out"
+    )
 
 
 def ensure(family: Family, recipe: Recipe, parameters: Any, root: Path) -> Path:

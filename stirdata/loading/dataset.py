@@ -319,6 +319,24 @@ class ImageDataset(ABC):
         selection = self.select(split, shuffle=shuffle, **choice)
         return self._tensors(selection, device, dtype, channels_last, channels, normalize, latents)
 
+    def to_hf(self, *, lossy: bool = False) -> Any:
+        """Return all splits as a ``datasets.DatasetDict`` in memory: nothing is written to the disk.
+
+        Its columns are ``image`` (a Pillow image, kept as a PNG file), ``label`` (a ``ClassLabel`` with the
+        names of the classes) and what else is known of every image: ``scale``, ``position``,
+        ``source_index`` and so on.
+
+        Args:
+            lossy: Whether levels that are no whole numbers, which some published files have, are rounded.
+
+        Raises:
+            MissingLibraryError: The package ``datasets`` is not installed.
+            FormatError: The file is damaged, or has such levels and ``lossy`` is false.
+        """
+        from stirdata.loading.arrow import to_hugging_face
+
+        return to_hugging_face(self, lossy=lossy)
+
     def _tensors(
         self,
         selection: Selection,

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata import atomic, locks
-from stirdata.errors import FormatError, ParameterError
+from stirdata.errors import FormatError
 from stirdata.executors import Workers
 from stirdata.families.making import check_layout, identity_of
 from stirdata.families.recognition import Recognized, recognize
 from stirdata.manifest import Manifest
-from stirdata.operations.standing import Outcome, standing_outcome
+from stirdata.operations.standing import Outcome, check_apart, standing_outcome
 from stirdata.storage.forms import Description, output_form
 from stirdata.storage.image_bytes import BlockedArray
 from stirdata.storage.saving import LIBRARIES, save
@@ -58,7 +58,7 @@ def convert(
     """
     found = recognize(source)
     family, stored, output = found.family, found.stored, Path(target)
-    _check_apart(found.path, output)
+    check_apart(found.path, output)
     form = output_form(target, family.layout.forms)
     manifest = found.manifest
     description = family.describe(stored) if manifest is None else _same_description(manifest)
@@ -128,17 +128,3 @@ def _check_arrays(source: Path, expected: Manifest | None, made: Manifest) -> No
             raise FormatError(
                 f"the array {name} differs from the manifest", where=source, hint="run stirdata verify"
             )
-
-
-def _check_apart(source: Path, target: Path) -> None:
-    """Raise unless writing the target leaves the source as it is, however both are written."""
-    one, other = source.resolve(), target.resolve()
-    if one == other or (target.exists() and source.samefile(target)):
-        raise ParameterError("source and target are the same", where=source, hint="choose another output")
-    if one in other.parents or other in one.parents:
-        raise ParameterError(
-            "one of source and target lies in the other",
-            where=source,
-            got=target,
-            hint="choose an output outside of the source that does not hold it",
-        )

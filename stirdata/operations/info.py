@@ -13,6 +13,7 @@ from stirdata.families.family import Family, Identity
 from stirdata.families.making import identity_of
 from stirdata.families.recognition import Recognized, recognize
 from stirdata.manifest import SUMS_NAME, Manifest, files_below, manifest_path
+from stirdata.sharing.about import About
 from stirdata.storage.stored import Header
 
 if TYPE_CHECKING:
@@ -248,3 +249,25 @@ def _doubts(path: Path, manifest: Manifest, arrays: Mapping[str, Header]) -> tup
             expected = "nothing" if listed is None else str(listed.shape)
             doubts.append(f"the array {name} has shape {header.shape}; the manifest has {expected}")
     return tuple(doubts)
+
+
+def about_of(told: Information) -> About:
+    """Return what is said of a dataset wherever it is shared."""
+    manifest, metadata = told.manifest, told.content.metadata
+    name = manifest.dataset if manifest else str(metadata.get("dataset", told.ask))
+    return About(
+        dataset=name,
+        title=told.title,
+        family=told.family,
+        unit=told.content.latents.unit if told.content.latents else "",
+        license=told.license,
+        citation=told.citation,
+        recipe=manifest.recipe if manifest else {},
+        seed=manifest.seed if manifest else None,
+        parameters=manifest.parameters if manifest else {},
+        sources=tuple(manifest.sources) if manifest else (),
+        root=manifest.root if manifest else None,
+        file=told.path.name,
+        files=tuple(manifest.files) if manifest else (),
+        identity=told.identity.sentence() if told.identity else "",
+    )

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stirdata.errors import MissingFileError, StirdataError, TargetExistsError
+from stirdata.errors import MissingFileError, ParameterError, StirdataError, TargetExistsError
 from stirdata.executors import Workers
 from stirdata.families.family import Identity
 from stirdata.families.recognition import is_dataset_folder
 from stirdata.manifest import Manifest, load, manifest_path
-from stirdata.operations.verify import verify
+from stirdata.operations.verify import is_export, verify
 from stirdata.storage.forms import Description
 from stirdata.storage.saving import finish_file
 
@@ -89,7 +89,7 @@ def standing_outcome(target: Path, wanted: Description, workers: Workers, *, for
 
 def _check_replaceable(target: Path) -> None:
     """Raise TargetExistsError for a folder of other things, which even ``--force`` does not remove."""
-    if not target.is_dir() or not any(target.iterdir()) or is_dataset_folder(target):
+    if not target.is_dir() or not any(target.iterdir()) or is_dataset_folder(target) or is_export(target):
         return
     raise TargetExistsError(
         "the output is a folder that holds something else than a dataset",
@@ -131,3 +131,17 @@ def _brief(value: Any) -> str:
     if isinstance(value, list) and len(value) > _LONG_LIST:
         return f"[{value[0]}, {value[1]}, …, {value[-1]}]"
     return str(value)
+
+
+def check_apart(source: Path, target: Path) -> None:
+    """Raise unless writing the target leaves the source as it is, however both are written."""
+    one, other = source.resolve(), target.resolve()
+    if one == other or (target.exists() and source.samefile(target)):
+        raise ParameterError("source and target are the same", where=source, hint="choose another output")
+    if one in other.parents or other in one.parents:
+        raise ParameterError(
+            "one of source and target lies in the other",
+            where=source,
+            got=target,
+            hint="choose an output outside of the source that does not hold it",
+        )

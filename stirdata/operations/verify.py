@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.digest import sha256_of_array
-from stirdata.errors import FormatError, MissingFileError, ParameterError, StirdataError
+from stirdata.errors import FormatError, ManifestError, MissingFileError, ParameterError, StirdataError
 from stirdata.executors import Workers
 from stirdata.families import asks, family_of
 from stirdata.families.family import Digests, Family, Identity
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Advance = Callable[[int], None]
+
+EXPORT = "export"
+"""What the manifest of an export says that it is: no dataset, but files made of one for other tools."""
 
 _NOT_LISTED = {FOLDER_NAME, SUMS_NAME}
 _NAMED = 5
@@ -118,7 +121,8 @@ def verify(
     """Recompute every hash of a dataset and say what it is.
 
     Args:
-        path: A .h5 or .npz file, the folder of a PNG tree, or one of npy files.
+        path: A .h5 or .npz file, the folder of a PNG tree, or one of npy files; or an export, of which the
+            files are compared.
         as_dataset: A name of :func:`stirdata.families.asks`, to ask whether it is that dataset as published
             or pinned, or any of the family of this name; then no manifest is needed.
         workers: Where PNG files are read; None for here.
@@ -132,6 +136,8 @@ def verify(
     if as_dataset is not None and as_dataset not in asks():
         raise ParameterError("unknown dataset", where="as", expected=", ".join(asks()), got=as_dataset)
     manifest = _manifest_of(path, needed=as_dataset is None)
+    if manifest is not None and manifest.dataset == EXPORT and as_dataset is None:
+        return _verify_export(path, manifest)
     dataset = as_dataset or (manifest.dataset if manifest else "")
     family = family_of(dataset) or recognize(path).family
     content = _inspect(family, path, dataset, workers or Workers(), advance)
@@ -141,6 +147,24 @@ def verify(
     if as_dataset is not None and identity is None and not content.findings:
         findings += _explain_difference(family, as_dataset, content.arrays)
     return Report(path, manifest.root if manifest else None, tuple(findings), identity, content.remarks)
+
+
+def is_export(folder: Path) -> bool:
+    """Tell whether a folder is an export, by its manifest."""
+    try:
+        return load_manifest(manifest_path(folder)).dataset == EXPORT
+    except (MissingFileError, ManifestError):
+        return False
+
+
+def _verify_export(path: Path, manifest: Manifest) -> Report:
+    """Compare the files of an export, whose arrays are in forms of other tools, with its manifest."""
+    present, leftovers = files_below(path)
+    names = {file.relative_to(path).as_posix(): file for file in present}
+    content = _Content(_described(names, {}), {}, remarks=_told(path, leftovers))
+    origin = manifest.sources[0]
+    told = f"made of {origin['name']}" + (f", root digest {origin['root']}" if "root" in origin else "")
+    return Report(path, manifest.root, tuple(_compare(manifest, content)), None, (told, *content.remarks))
 
 
 def _manifest_of(path: Path, *, needed: bool) -> Manifest | None:

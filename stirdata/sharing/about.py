@@ -1,0 +1,91 @@
+"""What is said of a dataset wherever it is shared: its name, its origin, what may be done with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stirdata.loading.records import Column, Records
+from stirdata.manifest import FileEntry
+
+
+@dataclass(frozen=True)
+class About:
+    """What a dataset is, apart from its images.
+
+    Attributes:
+        dataset: Its name: ``stir-mnist``.
+        title: What it calls itself.
+        family: The benchmark as people write it: ``STIR``.
+        unit: Of the scales: ``pixels`` or ``factor``; empty where there are none.
+        license: Of the images.
+        citation: What to cite.
+        recipe: Name and version of the recipe that made it.
+        seed: Of the recipe.
+        parameters: Of the recipe.
+        sources: Of the raw material, as the manifest lists them.
+        root: Root digest of its manifest; None without one.
+        file: Name of the file or folder.
+        files: As the manifest lists them.
+        identity: Which published or pinned dataset it is, in one sentence; empty if none.
+        command: That makes it, if a recipe is known; else empty.
+    """
+
+    dataset: str
+    title: str
+    family: str
+    unit: str
+    license: str
+    citation: tuple[str, ...]
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    sources: tuple[Mapping[str, Any], ...] = ()
+    root: str | None = None
+    file: str = ""
+    files: tuple[FileEntry, ...] = ()
+    identity: str = ""
+    command: str = ""
+
+    def meaning(self, column: Column) -> str:
+        """Return what a column holds, in one sentence."""
+        if column.name == "source_index":
+            return "Position of the image that it was made of among those of the source."
+        if column.name == "position":
+            return "Left and upper edge of the object's box (x, y), in pixels from those of the image."
+        if column.name == "size":
+            return "Width and height of the object's box, in pixels."
+        if self.unit == "pixels":
+            return "Longer side of the object's box, in pixels."
+        return "Factor by which the image was rescaled."
+
+    def as_json(self, records: Records) -> dict[str, Any]:
+        """Return what another tool has to know of the records of the dataset, as JSON values."""
+        return {
+            "title": self.title,
+            "dataset": self.dataset,
+            "benchmark": self.family,
+            "license": self.license,
+            "citation": list(self.citation),
+            "recipe": dict(self.recipe),
+            "seed": self.seed,
+            "root": self.root,
+            "splits": records.counts,
+            "classes": records.dataset.classes,
+            "image": {"shape": list(records.image_shape), "dtype": records.image_dtype},
+            "columns": {
+                column.name: {
+                    "dtype": column.dtype,
+                    "shape": list(column.shape),
+                    "meaning": self.meaning(column),
+                }
+                for column in records.columns
+            },
+        }
+
+
+def as_text(content: Mapping[str, Any]) -> bytes:
+    """Return JSON values as the text of a file."""
+    return f"{json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)}\n".encode()
