@@ -35,6 +35,7 @@ Exit codes:
         "generate": ("generate", "Make a dataset from its published recipe."),
         "verify": ("verify", "Prove what a dataset is, hash by hash."),
         "audit": ("audit", "Say whether datasets are sound for an experiment."),
+        "card": ("card", "Write a page, a dataset card and Croissant of a dataset."),
         "diff": ("diff", "Compare two datasets, array by array."),
         "fetch": ("fetch", "Bring published data and raw material, each byte proven."),
         "cache": ("cache", "Say, prove and remove what is in the cache."),

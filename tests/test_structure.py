@@ -26,7 +26,7 @@ BELOW = {
     "sources": {"ground", "transfer", "storage"},
     "loading": {"ground", "storage", "imaging"},
     "families": {"ground", "storage", "imaging", "transfer", "sources", "loading"},
-    "evaluation": {"ground", "imaging", "loading"},
+    "evaluation": {"ground", "imaging", "loading", "sharing"},
     "sharing": {"ground", "storage", "imaging", "loading"},
     "operations": {
         *("ground", "storage", "imaging", "transfer", "sources", "loading", "families", "evaluation"),

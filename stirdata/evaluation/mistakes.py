@@ -12,7 +12,8 @@ from stirdata.evaluation.predictions import Predictions, restricted
 from stirdata.evaluation.results import Result
 from stirdata.evaluation.samples import samples_of
 from stirdata.evaluation.scales import members_of
-from stirdata.imaging.sheet import Arrangement, draw, encoded
+from stirdata.imaging import png
+from stirdata.imaging.sheet import Arrangement, draw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,4 +166,4 @@ def sheet(found: Mistakes, datasets: Sequence[ImageDataset], split: str = "test"
         side=side,
         captions=captions,
     )
-    return encoded(draw(arrangement, images, zoom=2 if side <= 40 else 1))
+    return png.stored(draw(arrangement, images, zoom=2 if side <= 40 else 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from stirdata.evaluation.generalization import ScaleGeneralization
 from stirdata.evaluation.plots import Beside, Drawable, drawn, is_installed
 from stirdata.evaluation.published import Baselines, Comparison, PublishedTable
 from stirdata.evaluation.results import Result, cell
+from stirdata.sharing.page import cards, facts, image, page, table
 
 SCHEMA = "stirdata/evaluation/1"
 _OWN = "report.json"
@@ -33,34 +33,6 @@ _TITLES = {
 }
 _PARTS = {"own": "at the scales of training", "other": "at other scales"}
 _RANGES = {"trained": _PARTS["own"], "others": _PARTS["other"], "all": "over all images"}
-_STYLE = """
-:root { color-scheme: light; --ink: #1d2530; --soft: #5b6675; --line: #dfe3e8; --own: #c2185b; }
-* { box-sizing: border-box; }
-body { margin: 0; color: var(--ink); background: #fff;
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; }
-h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--line); }
-p.sub { color: var(--soft); margin: 0 0 1.25rem; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; }
-.card { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; }
-.card b { display: block; font-size: 1.6rem; line-height: 1.2; color: var(--own);
-  font-variant-numeric: tabular-nums; }
-.card span { color: var(--soft); font-size: .875rem; }
-figure { margin: 1rem 0; overflow-x: auto; }
-figure svg, figure img { max-width: 100%; height: auto; display: block; }
-figure svg { width: 48rem; }
-figure img { image-rendering: pixelated; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .875rem; }
-th, td { padding: .25rem .75rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-tr.own td { font-weight: 600; color: var(--own); }
-.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; vertical-align: top; }
-.facts td:first-child { color: var(--soft); white-space: nowrap; }
-details summary { cursor: pointer; color: var(--soft); margin: .5rem 0; }
-"""
 
 
 @dataclass(frozen=True)
@@ -168,37 +140,26 @@ class Report:
             vectors: Pictures as SVG files, by the names of the measures, and ``comparison``.
         """
         sections = [self._head(), *self._sections(vectors), self._end()]
-        return (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            '<meta http-equiv="Content-Security-Policy" '
-            "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
-            f"<title>{escape(self.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-            + "\n".join(sections)
-            + "\n</main>\n</body>\n</html>\n"
-        )
+        return page(self.title, "\n".join(sections))
 
     def _head(self) -> str:
-        cards = [(f"{value:.2%}", f"accuracy {_PARTS[name]}") for name, value in self.parts.items()]
+        shown = [(f"{value:.2%}", f"accuracy {_PARTS[name]}") for name, value in self.parts.items()]
         for name in ("accuracy", "consistency"):
             value = getattr(self.results.get(name), name, None)
-            cards += [] if value is None else [(f"{value:.2%}", name)]
+            shown += [] if value is None else [(f"{value:.2%}", name)]
         result = self.results.get("generalization")
         if isinstance(result, ScaleGeneralization):
-            cards.insert(0, (f"{result.overall.mean():.2%}", "accuracy over all images"))
+            shown.insert(0, (f"{result.overall.mean():.2%}", "accuracy over all images"))
         if self.comparison is not None:
             total = len(self.comparison.models) + 1
-            cards += [
+            shown += [
                 (f"{self.comparison.rank(part)} of {total}", f"rank beside the published, {_RANGES[part]}")
                 for part in self.comparison.own
             ]
-        shown = "".join(
-            f'<div class="card"><b>{value}</b><span>{escape(what)}</span></div>' for value, what in cards
-        )
         below = f"trained as {self.scenario}" if self.scenario else ""
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         head = f'<h1>{escape(self.title)}</h1>\n<p class="sub">{escape(below)}</p>'
-        return f'{head}\n<div class="cards">{shown}</div>{notes}'
+        return f"{head}\n{cards(shown)}{notes}"
 
     def _sections(self, vectors: Mapping[str, bytes]) -> list[str]:
         found = []
@@ -206,28 +167,24 @@ class Report:
         for name, result in self.results.items():
             picture = _inline(vectors[name]) if name in vectors else ""
             if name == "mistakes":
-                picture = _image(self.sheet, "images of the most frequent mistakes") if self.sheet else ""
-            table = _table(result.columns())
+                picture = image(self.sheet, "images of the most frequent mistakes") if self.sheet else ""
+            numbers = table(result.columns(), cell=cell)
             if name != "accuracy":
-                table = f"<details><summary>The numbers</summary>{table}</details>"
+                numbers = f"<details><summary>The numbers</summary>{numbers}</details>"
             found.append(
-                f"<h2>{escape(_TITLES.get(name, name))}</h2>\n{picture}\n{_summary(name, result)}{table}"
+                f"<h2>{escape(_TITLES.get(name, name))}</h2>\n{picture}\n{_summary(name, result)}{numbers}"
             )
             if name == compared and self.comparison is not None:
                 picture = _inline(vectors["comparison"]) if "comparison" in vectors else ""
                 found.append(
                     f"<h2>Beside what others published</h2>\n{picture}\n"
-                    f"{_table(self.comparison.columns(), own=0)}\n"
+                    f"{table(self.comparison.columns(), cell=cell, own=0)}\n"
                     f'<p class="sub">Source: {escape(self.published.source if self.published else "")}</p>'
                 )
         return found
 
     def _end(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{'<br>'.join(map(escape, lines))}</td></tr>"
-            for name, lines in self.facts.items()
-        )
-        return f'<h2>What was evaluated</h2>\n<table class="facts">{rows}</table>'
+        return f"<h2>What was evaluated</h2>\n{facts(self.facts)}"
 
 
 def _summary(name: str, result: Result) -> str:
@@ -239,22 +196,6 @@ def _inline(vector: bytes) -> str:
     """Return an SVG file as a part of a page, without what comes before its element."""
     text = vector.decode()
     return f"<figure>{text[text.index('<svg') :]}</figure>"
-
-
-def _image(content: bytes, what: str) -> str:
-    data = base64.b64encode(content).decode()
-    return f'<figure><img alt="{escape(what)}" src="data:image/png;base64,{data}"></figure>'
-
-
-def _table(columns: Mapping[str, Sequence[Any]], own: int | None = None) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    rows = [
-        f"<tr{' class=' + chr(34) + 'own' + chr(34) if number == own else ''}>"
-        + "".join(f"<td>{escape(cell(value))}</td>" for value in row)
-        + "</tr>"
-        for number, row in enumerate(zip(*columns.values(), strict=True))
-    ]
-    return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
 def check_target(folder: Path) -> None:

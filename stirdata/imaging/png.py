@@ -1,6 +1,6 @@
-"""Writing many small images as PNG files, in memory.
+"""Images as the bytes of PNG files: one that is the same everywhere, or many small ones fast.
 
-Source: W3C, Portable Network Graphics (PNG) Specification, third edition, 2025.
+Source: W3C, Portable Network Graphics (PNG) Specification, third edition, 2025; RFC 1950 and RFC 1951.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 3: 2}
 _SUB, _UP = 1, 2
+_LARGEST_BLOCK = 0xFFFF
 
 
-def encode(images: NDArray[np.uint8]) -> list[bytes]:
+def compressed(images: NDArray[np.uint8]) -> list[bytes]:
     """Return every image as a PNG file of 8 bits per channel.
 
     Runs and one Huffman code per file are looked for, which for small images takes a fraction of the time
@@ -34,11 +35,39 @@ def encode(images: NDArray[np.uint8]) -> list[bytes]:
     """
     channels = images.shape[3] if images.ndim == 4 else 1
     height, width = images.shape[1:3]
-    size = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
-    before, after = _SIGNATURE + _chunk(b"IHDR", size), _chunk(b"IEND", b"")
+    before, after = _before(height, width, channels), _chunk(b"IEND", b"")
     flat = images.reshape(len(images), height, width * channels)
     rows = _filtered(flat, channels) if channels > 1 else _unfiltered(flat)
     return [b"".join((before, _chunk(b"IDAT", _deflated(image.data)), after)) for image in rows]
+
+
+def stored(pixels: NDArray[np.uint8]) -> bytes:
+    """Return an image as a PNG file whose bytes depend on nothing but the pixels.
+
+    Deflate libraries differ in their bytes, so nothing is compressed: the stream is made of stored blocks
+    (RFC 1951, section 3.2.4).
+
+    Args:
+        pixels: uint8 (height, width) for grey, or (height, width, 3) for red, green and blue.
+    """
+    height, width, *channels = pixels.shape
+    rows = _unfiltered(pixels.reshape(1, height, -1))[0].tobytes()
+    parts = [b"\x78\x01"]
+    for at in range(0, len(rows), _LARGEST_BLOCK):
+        block = rows[at : at + _LARGEST_BLOCK]
+        last = at + _LARGEST_BLOCK >= len(rows)
+        parts += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
+    content = b"".join([*parts, struct.pack(">I", zlib.adler32(rows))])
+    return (
+        _before(height, width, channels[0] if channels else 1)
+        + _chunk(b"IDAT", content)
+        + _chunk(b"IEND", b"")
+    )
+
+
+def _before(height: int, width: int, channels: int) -> bytes:
+    size = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
+    return _SIGNATURE + _chunk(b"IHDR", size)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -5,8 +5,6 @@ Where everything goes is decided by :func:`layout` from names and sizes alone; :
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -37,10 +35,6 @@ _LABEL_GAP = 6
 _CAPTION_GAP = 2
 _BELOW_CAPTION = 4
 _LONGEST_NAME = 160
-
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_GREY, _COLOUR = 0, 2
-_LARGEST_BLOCK = 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -212,39 +206,3 @@ def _frame(tile: NDArray[np.uint8], left: int, top: int, scale: int, *, square: 
         if square:
             tile[end, first : last + 1] = colour
             tile[start : end + 1, last] = colour
-
-
-def encoded(pixels: NDArray[np.uint8]) -> bytes:
-    """Return an image as the bytes of a PNG file, which depend on nothing but the pixels.
-
-    Deflate libraries differ in their bytes, so nothing is compressed: the stream is made of stored blocks.
-
-    Args:
-        pixels: uint8, (height, width) for grey or (height, width, 3) for red, green and blue.
-
-    Source: W3C, Portable Network Graphics; RFC 1950 and RFC 1951, section 3.2.4.
-    """
-    import numpy as np
-
-    height, width = pixels.shape[:2]
-    kind = _GREY if pixels.ndim == 2 else _COLOUR
-    lines = np.zeros((height, 1 + pixels[0].size), np.uint8)  # each begins with its filter: none
-    lines[:, 1:] = pixels.reshape(height, -1)
-    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
-    content = _stored(lines.tobytes())
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", content) + _chunk(b"IEND", b"")
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    checksum = zlib.crc32(content, zlib.crc32(name))
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
-
-
-def _stored(data: bytes) -> bytes:
-    """Return data as a zlib stream of stored blocks."""
-    parts = [b"\x78\x01"]
-    for at in range(0, len(data), _LARGEST_BLOCK):
-        block = data[at : at + _LARGEST_BLOCK]
-        last = at + _LARGEST_BLOCK >= len(data)
-        parts += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
-    return b"".join([*parts, struct.pack(">I", zlib.adler32(data))])

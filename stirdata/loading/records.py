@@ -165,7 +165,7 @@ class Records:
         """
 
         def encode(part: Part) -> tuple[Part, list[bytes]]:
-            return part, png.encode(as_bytes(part.images, lossy=lossy, where=self.dataset.path))
+            return part, png.compressed(as_bytes(part.images, lossy=lossy, where=self.dataset.path))
 
         return map_ordered(executor, encode, self.parts(split, within))
 

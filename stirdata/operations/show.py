@@ -11,7 +11,8 @@ from stirdata import atomic, locks
 from stirdata.errors import FormatError, ParameterError, TargetExistsError
 from stirdata.families.family import Family
 from stirdata.families.recognition import recognize
-from stirdata.imaging.sheet import Arrangement, Boxes, draw, encoded, layout
+from stirdata.imaging import png
+from stirdata.imaging.sheet import Arrangement, Boxes, draw, layout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,13 +109,18 @@ def save(source: Path, target: Path, choice: Choice, *, force: bool = False) -> 
             "a contact sheet is a PNG file", where="out", expected="a name ending in .png", got=target.name
         )
     pixels = contact_sheet(source, choice)
-    content = encoded(_grey_if_all_is(pixels))
+    content = picture_of(pixels)
     height, width = pixels.shape[:2]
     with locks.locked(target):
         already_there = target.is_file() and target.read_bytes() == content
         if not already_there:
             _write(target, content, force=force)
     return Sheet(target, width, height, already_there)
+
+
+def picture_of(pixels: NDArray[np.uint8]) -> bytes:
+    """Return a sheet as a PNG file, the same bytes on every machine."""
+    return png.stored(_grey_if_all_is(pixels))
 
 
 def _grey_if_all_is(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -30,7 +30,6 @@ class About:
         file: Name of the file or folder.
         files: As the manifest lists them.
         identity: Which published or pinned dataset it is, in one sentence; empty if none.
-        command: That makes it, if a recipe is known; else empty.
     """
 
     dataset: str
@@ -47,7 +46,6 @@ class About:
     file: str = ""
     files: tuple[FileEntry, ...] = ()
     identity: str = ""
-    command: str = ""
 
     def meaning(self, column: Column) -> str:
         """Return what a column holds, in one sentence."""

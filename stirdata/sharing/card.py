@@ -129,8 +129,6 @@ def _body(
     if about.root:
         yield f"\nRoot digest of the dataset: `{about.root}`."
     yield from (f"\n{note}" for note in notes)
-    if about.command:
-        yield f"\n## Make it\n\n```sh\n{about.command}\n```"
     yield f"\n## License\n\n{about.license}"
     if about.citation:
         yield "\n## Citation\n"

@@ -125,6 +125,6 @@ def encoded_size(export: Export, overhead: int) -> int:
     for split, count in export.records.counts.items():
         numbers = np.linspace(0, count - 1, min(count, _SAMPLED)).round().astype(np.int64)
         images = export.records.dataset.read(split, numbers)
-        sizes = [len(file) for file in png.encode(as_bytes(images, lossy=True, where=split))]
+        sizes = [len(file) for file in png.compressed(as_bytes(images, lossy=True, where=split))]
         total += count * (_MARGIN * float(np.mean(sizes)) + overhead) if sizes else 0
     return int(total)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from stirdata.imaging.png import encode
+from stirdata.imaging.png import compressed
 from stirdata.sources import synthetic
 
 
@@ -20,12 +20,14 @@ def read(file):
 
 @given(arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=9)))
 def test_grey_is_read_back(images):
-    assert all(np.array_equal(read(file), image) for file, image in zip(encode(images), images, strict=True))
+    assert all(
+        np.array_equal(read(file), image) for file, image in zip(compressed(images), images, strict=True)
+    )
 
 
 @given(arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=9).map(lambda shape: (*shape, 3))))
 def test_colour_is_read_back(images):
-    files = encode(images)
+    files = compressed(images)
     assert all(np.array_equal(read(file), image) for file, image in zip(files, images, strict=True))
     assert {Image.open(io.BytesIO(file)).mode for file in files} == {"RGB"}
 
@@ -34,11 +36,11 @@ def test_colour_is_read_back(images):
 def test_of_strided_images_too(level):
     images = np.full((4, 6, 8), level, np.uint8)
     images[:, ::2] = 255 - level
-    assert np.array_equal(read(encode(images[::2, 1:, ::-1])[1]), images[2, 1:, ::-1])
+    assert np.array_equal(read(compressed(images[::2, 1:, ::-1])[1]), images[2, 1:, ::-1])
 
 
 def test_chunks_and_their_checksums():
-    (file,) = encode(np.arange(12, dtype=np.uint8).reshape(1, 3, 4))
+    (file,) = compressed(np.arange(12, dtype=np.uint8).reshape(1, 3, 4))
     assert file[:8] == b"\x89PNG\r\n\x1a\n"
     at, kinds = 8, []
     while at < len(file):
@@ -58,4 +60,4 @@ def test_not_larger_than_what_pillow_writes():
         stream = io.BytesIO()
         Image.fromarray(image).save(stream, "PNG")
         files += len(stream.getvalue())
-    assert sum(map(len, encode(digits))) <= 1.05 * files
+    assert sum(map(len, compressed(digits))) <= 1.05 * files
