@@ -12,7 +12,7 @@ from stirdata.errors import ParameterError
 def as_integer(value: Any) -> int | None:
     """Return a scalar integer of Python, NumPy or torch as an int; None for anything else, and for bool.
 
-    Example:
+    Examples:
         >>> as_integer(17), as_integer(17.0), as_integer(True), as_integer([17])
         (17, None, None, None)
     """

@@ -15,7 +15,7 @@ def cache_folder(folder: Path | str | None = None) -> Path:
         folder: Taken if given; else the environment variable ``STIRDATA_HOME``; else the folder that
             the operating system has for a user's caches.
 
-    Example:
+    Examples:
         >>> cache_folder("here").as_posix()
         'here'
     """

@@ -46,7 +46,7 @@ def sha256_of_array(array: NDArray[Any]) -> str:
 
     The hash covers the values only; shape and type are recorded beside it.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> values = np.arange(3, dtype=">i4")
         >>> sha256_of_array(values) == sha256_of_array(values.astype("<i4"))

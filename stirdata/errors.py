@@ -17,7 +17,7 @@ class StirdataError(Exception):
         got: What was found instead.
         hint: What to do next.
 
-    Example:
+    Examples:
         >>> print(ParameterError("the seed is negative", where="seed", expected="0 or more", got=-1))
         the seed is negative
           where:    seed

@@ -202,7 +202,7 @@ class Workers:
         count: Threads and processes to use.
         dask: Address of a Dask scheduler, to work there instead of in processes of this machine.
 
-    Example:
+    Examples:
         >>> with Workers(2) as workers:
         ...     list(map_ordered(workers.threads(), abs, [-1, 2]))
         [1, 2]

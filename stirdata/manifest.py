@@ -143,7 +143,7 @@ class Manifest:
 def pinned(name: str) -> dict[str, Any]:
     """Return the shipped manifest of that name; treat it as read-only.
 
-    Example:
+    Examples:
         >>> pinned("mnist")["license"]
         'CC BY-SA 3.0'
     """
@@ -176,7 +176,7 @@ def is_leftover(path: PurePath) -> bool:
         path: Relative to the dataset's folder: a folder that it is in counts as well, and a whole dataset
             may be kept in a snapshot.
 
-    Example:
+    Examples:
         >>> is_leftover(Path("train/3/.DS_Store")), is_leftover(Path("@eaDir/0.png"))
         (True, True)
     """

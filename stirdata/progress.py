@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from typing import Any
 
 
 class Progress:
@@ -13,15 +15,15 @@ class Progress:
     def __init__(
         self, total: int | None, description: str, unit: str, *, initial: int = 0, quiet: bool
     ) -> None:
-        from tqdm import tqdm
-
-        self._bar = tqdm(
+        in_notebook = _in_notebook()
+        seen = in_notebook or (sys.stderr is not None and sys.stderr.isatty())
+        self._bar = _kind_of_bar(widgets=in_notebook and not quiet)(
             total=total,
             initial=initial,
             desc=description,
             unit=unit,
             unit_scale=unit == "B",
-            disable=quiet or not sys.stderr or not sys.stderr.isatty(),
+            disable=quiet or not seen,
             file=sys.stderr,
             leave=False,
         )
@@ -41,11 +43,28 @@ class Progress:
         self._bar.close()
 
 
+def _in_notebook() -> bool:
+    """Tell whether what is printed is shown by Jupyter, which no terminal is behind."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", ())
+
+
+def _kind_of_bar(*, widgets: bool) -> Any:
+    """Return tqdm's bar, or where there can be widgets the one for notebooks."""
+    if widgets and find_spec("ipywidgets") is not None:
+        from tqdm.notebook import tqdm as in_notebook
+
+        return in_notebook
+    from tqdm import tqdm
+
+    return tqdm
+
+
 @contextmanager
 def bar(
     total: int | None, description: str, unit: str, *, initial: int = 0, quiet: bool = False
 ) -> Iterator[Progress]:
-    """Yield a progress bar; it is silent when ``quiet`` or when standard error is not a terminal.
+    """Yield a progress bar; it is silent when ``quiet``, or where there is neither a terminal nor a notebook.
 
     Args:
         total: How far it goes, if that is known.
@@ -84,7 +103,7 @@ def say(text: str) -> None:
 def size_in_words(size: int) -> str:
     """Return a number of bytes with three digits and a unit of powers of 1000.
 
-    Example:
+    Examples:
         >>> size_in_words(999), size_in_words(28881), size_in_words(9912422)
         ('999 B', '28.9 kB', '9.91 MB')
     """

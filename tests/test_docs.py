@@ -27,7 +27,7 @@ def names(tmp_path):
         "FOLDER": tmp_path / "report",
         "__name__": "page",
     }
-    (start,) = blocks("Evaluation in your training code")
+    (start,) = blocks("In your training code")
     exec(start, namespace)
     return namespace
 

@@ -1,6 +1,7 @@
-"""Runs the README's tour as it stands, in the current folder: ``python tests/tour.py``.
+"""Runs the blocks of the README and of the first page as they stand: ``python tests/tour.py``.
 
-Needs stirdata and nothing else: ``.ci/run`` runs it with the wheel in an empty environment.
+Each in a folder of its own below the current one. Needs stirdata and nothing else: ``.ci/run`` runs it with
+the wheel in an empty environment.
 """
 
 import doctest
@@ -11,24 +12,27 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
+START = README.parent / "docs" / "start.md"
+SETTING_UP = 2
+"""The README's first blocks, which install."""
 
 
-def blocks(section: str) -> list[tuple[str, str]]:
-    """Return the (language, code) blocks of one section of the README."""
-    text = README.read_text(encoding="utf-8").split(f"## {section}\n")[1].split("\n## ")[0]
-    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Return the (language, code) blocks of a page that are to be run."""
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return found[SETTING_UP:] if page == README else found
 
 
-def run(section: str = "Five-minute tour") -> int:
-    """Run all blocks, one after the other; return how many of them failed."""
+def run(page: Path) -> int:
+    """Run all blocks of a page, one after the other; return how many of them failed."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     names: dict[str, object] = {}
     failed = 0
-    for language, code in blocks(section):
+    for language, code in blocks(page):
         if language == "sh":
             failed += subprocess.run(["bash", "-euc", code], check=False).returncode != 0
         else:
-            test = doctest.DocTestParser().get_doctest(code, names, "README.md", str(README), 0)
+            test = doctest.DocTestParser().get_doctest(code, names, page.name, str(page), 0)
             runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
             runner.run(test, clear_globs=False)
             failed += runner.failures > 0
@@ -36,5 +40,17 @@ def run(section: str = "Five-minute tour") -> int:
     return failed
 
 
+def main() -> int:
+    """Run both pages; return how many blocks failed."""
+    failed = 0
+    for page in (README, START):
+        folder = Path(page.stem)
+        folder.mkdir()
+        os.chdir(folder)
+        failed += run(page)
+        os.chdir("..")
+    return failed
+
+
 if __name__ == "__main__":
-    sys.exit(1 if run() else 0)
+    sys.exit(1 if main() else 0)

@@ -154,7 +154,7 @@ def baselines(
     Raises:
         ParameterError: There is nothing of these names.
 
-    Example:
+    Examples:
         >>> known = baselines("stir", set="mnist", scenario="small2large")
         >>> len(known.models), known.mean.shape, known.trained[0], known.trained[-1]
         (11, (11, 48), 17, 32)

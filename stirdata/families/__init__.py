@@ -25,7 +25,7 @@ _FAMILIES = {
 def families() -> Mapping[str, Family]:
     """Return all families of datasets that there are, by name.
 
-    Example:
+    Examples:
         >>> print(*families())
         mnist-scale stir scaled large-scale stl10
     """

@@ -76,10 +76,11 @@ def load(path_or_name: str | os.PathLike[str], *, download: bool = False, **sele
         ParameterError: There are several, and the selection does not tell which.
         FormatError: It is damaged, or no dataset that stirdata knows.
 
-    Example::
-
+    Examples:
+        ```python
         dataset = stirdata.load("data", seed=3)
         images, labels = dataset.to_torch("train", device="cuda")
+        ```
     """
     path = checked_path("path_or_name", path_or_name)
     if not path.exists() and any(

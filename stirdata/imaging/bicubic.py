@@ -54,7 +54,7 @@ def rescale(
     Source: arXiv 1910.11093, section 6.1 and its data scripts; the arithmetic is that of Pillow's
     ``Image.transform`` with ``AFFINE`` and ``BICUBIC``.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> image = np.full((1, 4, 4), 200, dtype=np.uint8)
         >>> rescale(image, np.array([0.5]))[0]

@@ -242,7 +242,7 @@ def arctan(values: NDArray[np.float64]) -> NDArray[np.float64]:
     Raises:
         ValueError: A value is above 4 in absolute value, or not a number.
 
-    Example:
+    Examples:
         >>> [float(value).hex() for value in arctan(np.array([0.5, 1.0]))]
         ['0x1.dac670561bb4fp-2', '0x1.921fb54442d18p-1']
     """

@@ -42,7 +42,7 @@ def over_shade(picture: NDArray[np.uint8], shade: int) -> NDArray[np.uint8]:
 def fitted_size(width: int, height: int, size: int) -> tuple[int, int]:
     """Return width and height whose longer one is ``size``, in the same proportion, at least 1.
 
-    Example:
+    Examples:
         >>> fitted_size(200, 100, 17)
         (17, 9)
     """
@@ -116,7 +116,7 @@ def on_canvases(
     Returns:
         uint8, shape (N, canvas, canvas) or (N, canvas, canvas, 3).
 
-    Example:
+    Examples:
         >>> on_canvases(np.array([[[1, 2]]], np.uint8), np.array([[1, 0]]), 4, "mirror")[0, 0].tolist()
         [1, 1, 2, 2]
     """

@@ -38,7 +38,7 @@ def weights(sigma: float) -> tuple[float, ...]:
     They are exp(-k**2 / (2 sigma**2)), each rounded to the nearest double (by 40 decimal digits),
     divided by their sum over both sides.
 
-    Example:
+    Examples:
         >>> weights(0.5)
         (0.7865707258873422, 0.10645077197359151, 0.00026386508273735414)
 

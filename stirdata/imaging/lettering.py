@@ -88,7 +88,7 @@ def lettered(text: str) -> NDArray[np.bool_]:
 
     Printable ASCII characters and the ellipsis have letters; others become an empty frame.
 
-    Example:
+    Examples:
         >>> for row in lettered("17")[:7]:
         ...     print("".join(".#"[ink] for ink in row.tolist()))
         ..#...#####
@@ -114,7 +114,7 @@ def width(text: str) -> int:
 def fitted(text: str, room: int) -> str:
     """Return a text that is at most so many pixels wide, cut short with an ellipsis where needed.
 
-    Example:
+    Examples:
         >>> fitted("tennis-court", 40)
         'tennis…'
     """

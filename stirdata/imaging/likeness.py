@@ -56,7 +56,7 @@ class Summary(NamedTuple):
 def summary(images: NDArray[Any]) -> Summary:
     """Return the summary of images: uint8 or float32, (N, height, width) or (N, height, width, channels).
 
-    Example:
+    Examples:
         >>> summary(np.full((1, 8, 8), 32, np.uint8)).coarse[0, :2]
         array([2., 2.], dtype=float32)
     """

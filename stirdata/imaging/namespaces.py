@@ -16,7 +16,7 @@ def array_namespace(*arrays: Any) -> Any:
     Raises:
         TypeError: The arrays are of several libraries, or of none.
 
-    Example:
+    Examples:
         >>> array_namespace(np.zeros(3)).concat([np.zeros(1), np.ones(1)]).tolist()
         [0.0, 1.0]
     """

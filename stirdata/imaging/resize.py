@@ -53,7 +53,7 @@ def resize(images: Any, height: int, width: int, filter_: str = "bicubic") -> An
 
     Source: Pillow's ``ImagingResample``, torch's ``upsample_bilinear2d``, SciPy's ``ni_interpolation.c``.
 
-    Example:
+    Examples:
         >>> resize(np.array([[[0, 200]]], dtype=np.uint8), 1, 4)
         array([[[  0,  41, 159, 218]]], dtype=uint8)
     """

@@ -304,7 +304,7 @@ def mean_and_std(
         blocks: Images, uint8 (B, H, W), or (B, H, W, 3) for three channels.
         channels: 1 or 3.
 
-    Example:
+    Examples:
         >>> mean_and_std([np.array([[[0, 255], [0, 255]]], np.uint8)], 1)
         ((0.5,), (0.5,))
     """
@@ -324,7 +324,7 @@ def mean_and_std_of_floats(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return what :func:`mean_and_std` does, of levels from 0 to 255 as float32; sums are float64.
 
-    Example:
+    Examples:
         >>> mean_and_std_of_floats([np.array([[[0, 255], [0, 255]]], np.float32)], 1)
         ((0.5,), (0.5,))
     """

@@ -53,7 +53,7 @@ class ScaleAugment(OneStep):
     Source: arXiv 1910.11093, section 6.1 and Table 2, and its training scripts: uniform factors, applied to
     the 8-bit image of 28 x 28 pixels before it is normalised and, in the regime of 56 x 56, doubled.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> augment = ScaleAugment(0.5, 2.0, seed=0)
         >>> images = np.zeros((2, 1, 28, 28), dtype=np.uint8)
@@ -130,7 +130,7 @@ class ScaleAugment(OneStep):
         Raises:
             ParameterError: Shapes, types or devices do not fit.
 
-        Example:
+        Examples:
             >>> from PIL import Image
             >>> ScaleAugment(0.5, 2.0, seed=0)(Image.new("L", (28, 28)), 7, epoch=3).size
             (28, 28)

@@ -105,7 +105,7 @@ class Batches:
     Raises:
         ParameterError: An argument is out of range, or the tensors do not fit each other.
 
-    Example:
+    Examples:
         >>> import torch
         >>> images = torch.arange(10, dtype=torch.uint8).reshape(10, 1, 1, 1)
         >>> batches = Batches(images, torch.arange(10), batch_size=4, seed=1)

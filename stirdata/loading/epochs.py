@@ -37,7 +37,7 @@ class Epochs:
     Raises:
         ParameterError: An argument is out of range, or an epoch would have no batch.
 
-    Example:
+    Examples:
         >>> Epochs(count=7, batch_size=2, shuffle=False, rank=1, world_size=2).members(0)
         array([1, 3, 5])
     """
@@ -111,7 +111,7 @@ def stream_key(purpose: str, seed: int, epoch: int) -> int:
         seed: 0 or more.
         epoch: 0 or more.
 
-    Example:
+    Examples:
         >>> stream_key("permutation", seed=0, epoch=0)
         -8308368190917226481
     """

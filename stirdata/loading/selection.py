@@ -173,7 +173,7 @@ class MemoryBytes:
 def runs_of(numbers: NDArray[np.integer]) -> tuple[range, ...]:
     """Return numbers, which ascend, as runs of consecutive ones.
 
-    Example:
+    Examples:
         >>> runs_of(np.array([3, 4, 5, 9]))
         (range(3, 6), range(9, 10))
     """
@@ -222,7 +222,7 @@ def split_named(name: Any, splits: Sequence[str]) -> str:
     Raises:
         ParameterError: There is no such split.
 
-    Example:
+    Examples:
         >>> split_named("validation", ("train", "valid", "test"))
         'valid'
     """

@@ -34,7 +34,7 @@ class ShiftAugment(OneStep):
     Raises:
         ParameterError: An argument is out of range.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> shift = ShiftAugment(4, seed=0)
         >>> shift(np.zeros((2, 3, 32, 32), dtype=np.uint8), np.array([0, 7]), epoch=3).shape

@@ -162,10 +162,11 @@ def audit(
         MissingFileError: There is no such dataset.
         FormatError: A dataset is damaged, or none that stirdata knows.
 
-    Example::
-
+    Examples:
+        ```python
         found = stirdata.audit("a.h5", "b.h5")
         assert not found.at_least("leak")
+        ```
     """
     if not paths:
         raise ParameterError("there is nothing to audit", where="paths", expected="one dataset or more")

@@ -132,7 +132,7 @@ def _reading(file: str, records: Records) -> str:
 
 
 def _verifying(file: str) -> str:
-    return f"pip install stirdata\nstirdata verify {file}\n# or, without stirdata\nsha256sum -c {SUMS_NAME}"
+    return f"stirdata verify {file}\n# or, without stirdata\nsha256sum -c {SUMS_NAME}"
 
 
 def _notes(described: dict[str, Any], has_manifest: bool) -> tuple[str, ...]:

@@ -113,10 +113,11 @@ def generate(
         MissingLibraryError: An optional library is needed.
         FormatError: A dataset that is the same everywhere came out different.
 
-    Example::
-
+    Examples:
+        ```python
         outcome = stirdata.generate("mnist-scale", seed=0, out="data")
         dataset = stirdata.load(outcome.path)
+        ```
     """
     from stirdata.progress import bar
 

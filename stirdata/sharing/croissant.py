@@ -98,7 +98,7 @@ def croissant(about: About, records: Records, *, url: str = "", date: str = "") 
 def license_url(license_: str) -> str:
     """Return the address of a license; the text itself for one that has none.
 
-    Example:
+    Examples:
         >>> license_url("CC BY-SA 3.0")
         'https://creativecommons.org/licenses/by-sa/3.0/'
     """
@@ -111,7 +111,7 @@ def license_url(license_: str) -> str:
 def authors_of(citation: str) -> list[str]:
     """Return the authors that a citation begins with.
 
-    Example:
+    Examples:
         >>> authors_of("I. Sosnovik, M. Szmaja, A. Smeulders. Scale-Equivariant Steerable Networks. 2020.")
         ['I. Sosnovik', 'M. Szmaja', 'A. Smeulders']
     """
@@ -122,7 +122,7 @@ def authors_of(citation: str) -> list[str]:
 def year_of(citation: str) -> str:
     """Return the last year that a citation names; nothing if there is none.
 
-    Example:
+    Examples:
         >>> year_of("S. 1984 and all that. Conference, 2020. arXiv:1910.11093."), year_of("by myself")
         ('2020', '')
     """
@@ -133,7 +133,7 @@ def year_of(citation: str) -> str:
 def page_of(citation: str) -> str:
     """Return the address of the article that a citation names; nothing if it names none.
 
-    Example:
+    Examples:
         >>> page_of("A. Author. Title. ICLR, 2020. arXiv:1910.11093.")
         'https://arxiv.org/abs/1910.11093'
     """

@@ -78,7 +78,7 @@ def folder_names(classes: Sequence[str]) -> list[str]:
     Readers number the folders in the order of their names. Where that is not the order of the labels, or a
     name is none that every system takes, the label stands before it.
 
-    Example:
+    Examples:
         >>> folder_names(["cat", "dog"]), folder_names(["dog", "cat"]), folder_names(["30/50", "stop"])
         (['cat', 'dog'], ['0_dog', '1_cat'], ['0_30-50', '1_stop'])
     """

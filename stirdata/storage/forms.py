@@ -162,7 +162,7 @@ def output_form(target: str | os.PathLike[str], forms: Sequence[str]) -> str:
     Raises:
         ParameterError: The name ends as those of another format do, or the dataset has no such form.
 
-    Example:
+    Examples:
         >>> output_form("mnist.h5", ["npz", "h5", "npy"]), output_form("scale_0.3_1.0", ["h5", "png"])
         ('h5', 'png')
     """

@@ -14,7 +14,7 @@ _PAGE = 1 << 12
 class SparseFile(io.RawIOBase):
     """Bytes that can be read, written and sought; what was never written is zero.
 
-    Example:
+    Examples:
         >>> file = SparseFile()
         >>> file.seek(10**15), file.write(b"end")
         (1000000000000000, 3)

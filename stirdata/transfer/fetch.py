@@ -99,7 +99,7 @@ def fetch(
 def is_offline(offline: bool | None = None) -> bool:
     """Return whether connections are forbidden: by the argument or, if it is None, by ``STIRDATA_OFFLINE``.
 
-    Example:
+    Examples:
         >>> is_offline(True)
         True
     """
@@ -319,7 +319,7 @@ class _Mirror:
 def without_password(address: str) -> str:
     """Return an address without the name and the password that may be in it.
 
-    Example:
+    Examples:
         >>> without_password("https://me:secret@host/file")
         'https://host/file'
     """

@@ -128,7 +128,7 @@ def next_address(url: str, location: str) -> str:
     Raises:
         RefusalError: From https to http, or to what is neither.
 
-    Example:
+    Examples:
         >>> next_address("https://one.example/record/1", "/records/1")
         'https://one.example/records/1'
     """
@@ -145,7 +145,7 @@ def next_address(url: str, location: str) -> str:
 def plain(text: str) -> str:
     r"""Return what a server says in one line of at most 200 characters that cannot steer a terminal.
 
-    Example:
+    Examples:
         >>> plain("Not\r\n Found \x1b[2J")
         'Not Found ?[2J'
     """
@@ -172,7 +172,7 @@ def told_wait(headers: Mapping[str, str], status: int) -> float | None:
 
     ``Retry-After`` has seconds or a date; on 429 ``X-RateLimit-Reset`` (epoch seconds) stands in for it.
 
-    Example:
+    Examples:
         >>> told_wait({"Retry-After": "7"}, 503)
         7.0
     """
@@ -202,7 +202,7 @@ def sends_html(response: requests.Response) -> bool:
 def begins_like_html(head: bytes) -> bool:
     """Return whether the first bytes of a file are those of a web page, whatever its headers said.
 
-    Example:
+    Examples:
         >>> begins_like_html(b"<!DOCTYPE html><html>"), begins_like_html(b"<!DOCTYPE svg>")
         (True, False)
     """
@@ -212,7 +212,7 @@ def begins_like_html(head: bytes) -> bool:
 def extent(response: requests.Response) -> Extent:
     """Return where the body of a 200, 206 or 416 belongs in the file.
 
-    Example:
+    Examples:
         >>> import requests
         >>> response = requests.Response()
         >>> response.status_code, response.headers["Content-Range"] = 206, "bytes 5-9/10"

@@ -46,7 +46,7 @@ def record_number(text: str, site: str | None = None) -> str:
     Raises:
         ParameterError: It is none of these, or a web page of another server, which has other numbers.
 
-    Example:
+    Examples:
         >>> record_number("https://zenodo.org/records/6578038"), record_number("10.5281/zenodo.6578038")
         ('6578038', '6578038')
     """
@@ -73,7 +73,7 @@ def site_of(base_url: str | None = None) -> str:
     Raises:
         ParameterError: It is no http or https address, or has a password in it.
 
-    Example:
+    Examples:
         >>> site_of("https://sandbox.zenodo.org/")
         'https://sandbox.zenodo.org'
     """

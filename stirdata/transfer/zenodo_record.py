@@ -136,7 +136,7 @@ def name_problem(name: Any) -> str:
     A name may have folders in it. What some other system would take for a device, a drive or a way
     out of the folder is refused on every system.
 
-    Example:
+    Examples:
         >>> name_problem("my file.npz"), name_problem("../evil")
         ('', 'leads out of the folder')
     """

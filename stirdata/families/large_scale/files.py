@@ -86,7 +86,7 @@ def _files_in(folder: Path) -> list[Path]:
 def factors_in(name: str) -> dict[str, tuple[float, float]]:
     """Return the smallest and largest factor of training (``tr``) and test images (``te``) that a name gives.
 
-    Example:
+    Examples:
         >>> factors_in("mnist_large_scale_te10000_outsize112-112_scte0p595")
         {'te': (0.595, 0.595)}
         >>> factors_in("mnist_tr50000_sctr1p000-4p000_scte2p000")

@@ -303,7 +303,7 @@ class MNISTScaleFamily(SplitFamily):
     def output_name(self, recipe: Recipe, parameters: Parameters, form: str) -> Path:
         """Return the path of a realization, named as published.
 
-        Example:
+        Examples:
             >>> FAMILY.output_name(FAMILY.recipes[0], Parameters(seed=3), "h5").as_posix()
             'MNIST_scale/seed_3/scale_0.3_1.0.h5'
             >>> FAMILY.output_name(FAMILY.recipes[0], Parameters(source="fashion-mnist"), "png").as_posix()

@@ -71,10 +71,11 @@ class MNISTScale(ImageDataset):
 
     Source: arXiv 1910.11093, section 6.1 and Table 2.
 
-    Example::
-
+    Examples:
+        ```python
         dataset = MNISTScale("data", seed=0)
         images, labels = dataset.to_torch("train", device="cuda", normalize=True)
+        ```
     """
 
     splits = SPLITS

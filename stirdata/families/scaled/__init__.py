@@ -70,7 +70,7 @@ class ScaledFamily(SplitFamily):
     def output_name(self, recipe: Recipe, parameters: Any, form: str) -> Path:
         """Return the name of a set's file: the benchmark, and what it can be had with.
 
-        Example:
+        Examples:
             >>> FAMILY.output_name(RECIPES[0], RECIPES[0].parameters_of({"train_factor": 2}), "h5").as_posix()
             'mnist-large-scale_train_2.h5'
         """

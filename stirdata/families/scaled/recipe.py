@@ -165,7 +165,7 @@ def box_start(size: Any, canvas: int) -> Any:
 
     Padding has its odd pixel behind the box, cutting takes ``(size - canvas) // 2`` pixels before it.
 
-    Example:
+    Examples:
         >>> box_start(47, 112), box_start(158, 112), box_start(159, 112)
         (32, -23, -23)
 

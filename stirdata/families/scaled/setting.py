@@ -101,7 +101,7 @@ def count_of(part: Part, setting: Setting) -> int:
 def grid(canvas: int, height: int, width: int, stride: int) -> tuple[tuple[int, int], ...]:
     """Return the shifts (dy, dx) from the centre of all places inside a canvas, row by row.
 
-    Example:
+    Examples:
         >>> grid(6, 4, 4, 1)[:4]
         ((-1, -1), (-1, 0), (-1, 1), (0, -1))
     """

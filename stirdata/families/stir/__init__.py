@@ -179,7 +179,7 @@ def described(recipe: Any, seed: int, source: dict[str, Any]) -> Description:
 def dataset_of(title: str) -> str:
     """Return the name of the dataset with a title.
 
-    Example:
+    Examples:
         >>> dataset_of("STIR Emoji"), dataset_of("My own leaves")
         ('stir-emoji', 'stir-my-own-leaves')
     """
@@ -296,7 +296,7 @@ class STIRFamily(Family):
     def output_name(self, recipe: Recipe, parameters: Any, form: str) -> Path:
         """Return the name of a set's file, as the published ones are called.
 
-        Example:
+        Examples:
             >>> FAMILY.output_name(FAMILY.recipes[1], None, "npz").as_posix()
             'emoji.npz'
         """

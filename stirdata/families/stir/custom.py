@@ -198,7 +198,7 @@ def parameters(frame: Frame, options: CustomParameters) -> dict[str, Any]:
 def position(seed: int, identity: str, member: str, scale: int, canvas: int) -> tuple[int, int]:
     """Return left and top of an image's box, each from 0 to canvas - scale with equal probability.
 
-    Example:
+    Examples:
         >>> position(42, "cats/tom.png", "train", 64, 64)
         (0, 0)
     """

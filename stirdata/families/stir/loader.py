@@ -56,10 +56,11 @@ class STIRDataset(ImageDataset):
 
     Source: arXiv 2211.10288, and the loader published with it.
 
-    Example::
-
+    Examples:
+        ```python
         dataset = STIRDataset("mnist.npz")
         images, labels = dataset.to_torch("train", range(17, 33), device="cuda")
+        ```
     """
 
     splits = SETS
@@ -300,7 +301,7 @@ def _encode(labels: Any, classes: int) -> Any:
     Raises:
         ParameterError: A label is not an integer from 0 to ``classes`` - 1.
 
-    Example:
+    Examples:
         >>> _encode([2, 0], 3)
         array([[0, 0, 1],
                [1, 0, 0]])
@@ -325,7 +326,7 @@ def _decode(encoded: Any, classes: int) -> Any:
     Raises:
         ParameterError: The last axis is not as long as there are classes.
 
-    Example:
+    Examples:
         >>> _decode([[0, 0, 1], [1, 0, 0]], 3)
         array([2, 0])
     """

@@ -49,7 +49,7 @@ class Scenario:
     Raises:
         ParameterError: A scale is both trained and tested at; there is none; or one is not an integer.
 
-    Example:
+    Examples:
         >>> Scenario("extremes", range(30, 50), range(30, 50), (*range(17, 30), *range(50, 65))).name
         'extremes'
     """

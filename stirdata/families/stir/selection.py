@@ -46,7 +46,7 @@ def select(frame: Frame, split: str, scales: Scales = ALL_SCALES, shuffle: bool 
         ParameterError: Unknown split; a scale that the set does not have, that comes twice or is not an
             integer; no scale at all; ``shuffle`` is neither true nor false.
 
-    Example:
+    Examples:
         >>> frame = Frame(classes=("a", "b"), instances=10)
         >>> chosen = select(frame, "val", range(17, 20))
         >>> chosen.split, chosen.scales, len(chosen)

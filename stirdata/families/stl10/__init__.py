@@ -140,7 +140,7 @@ class STL10Family(SplitFamily):
     def output_name(self, recipe: Recipe, parameters: Any, form: str) -> Path:
         """Return the name of the file, which tells whether the unlabeled images are in it.
 
-        Example:
+        Examples:
             >>> FAMILY.output_name(FAMILY.recipes[0], Parameters(unlabeled=True), "h5").as_posix()
             'stl10_unlabeled.h5'
         """

@@ -46,7 +46,7 @@ class STL10Augment(OneStep):
 
     Source: arXiv 1910.11093, section 6.2, and its training scripts.
 
-    Example:
+    Examples:
         >>> import torch
         >>> augment, images = STL10Augment(seed=0), torch.zeros(2, 3, 96, 96, dtype=torch.uint8)
         >>> augment(images, torch.tensor([0, 7]), epoch=3).shape

@@ -34,11 +34,12 @@ class STL10(SplitDataset):
         MissingFileError: There is no such file.
         FormatError: It is damaged, or not STL-10.
 
-    Example::
-
+    Examples:
+        ```python
         stl10 = stirdata.load("data/stl10.h5")
         train = stl10.batches("train", batch_size=128, device="cuda", augment=STL10Augment(seed=0))
         test = stl10.batches("test", batch_size=500, device="cuda", normalize=True)
+        ```
 
     Source: AISTATS 2011 (Coates, Ng, Lee); the protocol is that of arXiv 1910.11093.
     """
