@@ -7,19 +7,19 @@ from pathlib import Path
 
 import click
 
-from . import options
+from stirdata.sharing import FORMS, SHARD_SIZE
 
-_FORMS = ("imagefolder", "webdataset", "parquet", "huggingface", "numpy", "torch")
+from . import options
 
 
 @click.command("export")
 @click.argument("source", type=options.FOLDER, metavar="PATH")
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--to", "form", required=True, type=click.Choice(_FORMS), help="What TARGET will be.")
+@click.option("--to", "form", required=True, type=click.Choice(list(FORMS)), help="What TARGET will be.")
 @click.option(
     "--shard-size",
     type=click.IntRange(min=1),
-    default=10_000,
+    default=SHARD_SIZE,
     show_default=True,
     help="Images per file at most, where a split may be several files.",
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,12 +21,19 @@ from stirdata.families.stir.axes import StirArrays
 from stirdata.manifest import Manifest
 from stirdata.operations.generate import Checked, Plan, Task, check, make, plan
 from stirdata.operations.standing import Outcome
+from stirdata.sharing import FORMS
 from stirdata.storage import saving
 from stirdata.storage.forms import output_form
 from stirdata.storage.image_bytes import BlockedArray
 
 NAMES = {"h5": "scale_0.3_1.0.h5", "npz": "scale_0.3_1.0.npz", "png": "scale_0.3_1.0"}
 """The name of a realization by its format."""
+
+EXPORTS = [
+    pytest.param(form, marks=pytest.mark.tools) if form in ("parquet", "huggingface") else form
+    for form in FORMS
+]
+"""The forms of exports, as parameters of a test; some need a package that is not installed everywhere."""
 
 
 def generate_mnist_scale(

@@ -65,6 +65,7 @@ def site(tmp_path_factory):
     return target
 
 
+@pytest.mark.tools
 def test_site_is_whole(site):
     pages = {path: Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
     assert {path.stem for path in pages} >= {page.stem for page in PAGES}
@@ -79,6 +80,7 @@ def test_site_is_whole(site):
                 assert unquote(parts.fragment) in pages[target].names, f"{path.name}: {link}"
 
 
+@pytest.mark.tools
 def test_site_opens_from_the_disk(site):
     for path in site.rglob("*.html"):
         if path.name == "404.html":
@@ -89,6 +91,7 @@ def test_site_opens_from_the_disk(site):
             assert (path.parent / parts.path).exists(), f"{path.name}: {resource}"
 
 
+@pytest.mark.tools
 def test_reference_has_every_command_and_public_name(site):
     import stirdata.cli
 

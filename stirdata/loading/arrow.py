@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from stirdata.loading.records import Part, Records
 
 
+_IMAGE = ["bytes", "path"]
+
+
 def features(records: Records) -> dict[str, Any]:
     """Return what ``datasets.Features.from_dict`` takes: an image, a label of a class, and every column."""
     found: dict[str, Any] = {
@@ -63,9 +66,6 @@ def tables(records: Records, split: str, encoded: Iterator[tuple[Part, Sequence[
         arrays.append(pa.array(labels[own]))
         arrays += [_column(values[column.name][own]) for column in records.columns]
         yield pa.RecordBatch.from_arrays(arrays, schema=kinds)
-
-
-_IMAGE = ["bytes", "path"]
 
 
 def _none(count: int) -> Any:

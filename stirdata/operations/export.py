@@ -18,14 +18,13 @@ from stirdata.manifest import FileEntry, Manifest, describe_file, files_below, m
 from stirdata.operations.info import Information, about_of, information
 from stirdata.operations.standing import Outcome, check_apart, standing_outcome
 from stirdata.operations.verify import EXPORT, verify
+from stirdata.sharing import FORMS, SHARD_SIZE
 from stirdata.sharing.about import as_text
 from stirdata.sharing.card import card
-from stirdata.sharing.targets import NAMES, Export, Target, target_named
+from stirdata.sharing.targets import Export, Target, target_named
 from stirdata.storage.forms import Description
 from stirdata.storage.saving import manifest_for, save_folder
 
-SHARD_SIZE = 10_000
-"""Images per file, where a split may be several."""
 ABOUT_NAME, CARD_NAME = "dataset.json", "README.md"
 
 _VERSION = 1
@@ -49,7 +48,7 @@ def export(
     Args:
         source: A dataset; see :func:`stirdata.families.recognition.recognize`.
         target: The folder; whole or not at all.
-        to: One of :data:`stirdata.sharing.targets.NAMES`.
+        to: One of :data:`stirdata.sharing.FORMS`.
         shard_size: Images per file at most, where a split may be several files, 1 or more.
         lossy: Go on where the form cannot hold all that the dataset has.
         unverified: Export a dataset that has no manifest or differs from it.
@@ -65,8 +64,8 @@ def export(
         TargetExistsError: The target exists and is something else.
         TargetError: The target cannot be written, or there is no room for it.
     """
-    if to not in NAMES:
-        raise ParameterError("unknown form", where="to", expected=", ".join(NAMES), got=to)
+    if to not in FORMS:
+        raise ParameterError("unknown form", where="to", expected=", ".join(FORMS), got=to)
     size, form = checked_integer("shard_size", shard_size, 1), target_named(to)
     form.check_installed()
     found, output = recognize(checked_path("source", source)), checked_path("target", target)
@@ -89,7 +88,7 @@ def export(
         def write(folder: Path) -> list[FileEntry]:
             form.write(folder, job)
             (folder / ABOUT_NAME).write_bytes(as_text(about.as_json(records)))
-            (folder / CARD_NAME).write_bytes(_card(form, job, output.name, notes))
+            (folder / CARD_NAME).write_bytes(_card(form, job, notes))
             return [
                 describe_file(file, file.relative_to(folder).as_posix()) for file in files_below(folder)[0]
             ]
@@ -153,13 +152,13 @@ def _losses(form: Target, job: Export) -> list[str]:
     return losses
 
 
-def _card(form: Target, job: Export, folder: str, notes: list[str]) -> bytes:
+def _card(form: Target, job: Export, notes: list[str]) -> bytes:
     head = form.head(job)
     split = next(iter(job.records.counts))
     last = f"{max(job.shard_count(split) - 1, 0):06}"
     first = f"data/{split}-00000-of-{job.shard_count(split):05}.parquet"
     decoder = "pil" if job.records.dataset.num_channels == 3 else "pill"
-    reading = form.reading.format(folder=folder, split=split, last=last, first=first, decoder=decoder)
+    reading = form.reading.format(split=split, last=last, first=first, decoder=decoder)
     told = (
         "The same dataset always gives the same images, labels and columns, and the same bytes of the files"
     )
@@ -167,7 +166,7 @@ def _card(form: Target, job: Export, folder: str, notes: list[str]) -> bytes:
     return card(
         job.about,
         job.records,
-        reading=reading,
+        reading=f"# in this folder\n{reading}",
         verifying=_VERIFYING,
         head=head,
         features=features(job.records) if form.name == "parquet" else None,

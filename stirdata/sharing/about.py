@@ -10,6 +10,17 @@ from typing import Any
 from stirdata.loading.records import Column, Records
 from stirdata.manifest import FileEntry
 
+_SCALES = {
+    "pixels": "Longer side of the object's box, in pixels.",
+    "factor": "Factor by which the image was rescaled.",
+    "": "",
+}
+_MEANINGS = {
+    "position": "Left and upper edge of the object's box (x, y), in pixels from those of the image.",
+    "size": "Width and height of the object's box, in pixels.",
+    "source_index": "Number of the image that it was made of among those of the source.",
+}
+
 
 @dataclass(frozen=True)
 class About:
@@ -48,16 +59,8 @@ class About:
     identity: str = ""
 
     def meaning(self, column: Column) -> str:
-        """Return what a column holds, in one sentence."""
-        if column.name == "source_index":
-            return "Position of the image that it was made of among those of the source."
-        if column.name == "position":
-            return "Left and upper edge of the object's box (x, y), in pixels from those of the image."
-        if column.name == "size":
-            return "Width and height of the object's box, in pixels."
-        if self.unit == "pixels":
-            return "Longer side of the object's box, in pixels."
-        return "Factor by which the image was rescaled."
+        """Return what a column holds, in one sentence; nothing where that is not known."""
+        return _SCALES[self.unit] if column.name in ("scale", "factor") else _MEANINGS.get(column.name, "")
 
     def as_json(self, records: Records) -> dict[str, Any]:
         """Return what another tool has to know of the records of the dataset, as JSON values."""

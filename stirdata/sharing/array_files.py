@@ -26,8 +26,8 @@ class NumPyFiles(Target):
     name = "numpy"
     reading = (
         "import numpy as np\n\n"
-        'images = np.load("{folder}/{split}_images.npy", mmap_mode="r")\n'
-        'labels = np.load("{folder}/{split}_labels.npy")'
+        'images = np.load("{split}_images.npy", mmap_mode="r")\n'
+        'labels = np.load("{split}_labels.npy")'
     )
 
     def size(self, export: Export) -> int:
@@ -60,7 +60,7 @@ class TorchFiles(Target):
     bytes_depend_on = "torch and its version"
     reading = (
         "import torch\n\n"
-        'train = torch.load("{folder}/{split}.pt", weights_only=True, mmap=True)\n'
+        'train = torch.load("{split}.pt", weights_only=True, mmap=True)\n'
         'images, labels = train["images"], train["labels"]'
     )
 

@@ -24,10 +24,10 @@ class Parquet(Target):
     bytes_depend_on = "the versions of pyarrow and of Python's zlib library"
     reading = (
         "from datasets import load_dataset\n\n"
-        'dataset = load_dataset("{folder}")\n\n'
+        'dataset = load_dataset(".")\n\n'
         "# or\n"
         "import pandas\n\n"
-        'train = pandas.read_parquet("{folder}/{first}")'
+        'train = pandas.read_parquet("{first}")'
     )
 
     def size(self, export: Export) -> int:
@@ -68,7 +68,7 @@ class SavedToDisk(Target):
     sharded = True
     libraries = ("pyarrow",)
     bytes_depend_on = "the versions of pyarrow and of Python's zlib library"
-    reading = 'from datasets import load_from_disk\n\ndataset = load_from_disk("{folder}")'
+    reading = 'from datasets import load_from_disk\n\ndataset = load_from_disk(".")'
 
     def size(self, export: Export) -> int:
         """Return about how many bytes will be written."""

@@ -24,10 +24,10 @@ class ImageFolder(Target):
     bytes_depend_on = "Python's zlib library and its version"
     reading = (
         "from torchvision.datasets import ImageFolder\n\n"
-        'train = ImageFolder("{folder}/{split}")\n\n'
+        'train = ImageFolder("{split}")\n\n'
         "# or, with what else is known of every image\n"
         "from datasets import load_dataset\n\n"
-        'dataset = load_dataset("{folder}")'
+        'dataset = load_dataset(".")'
     )
 
     def losses(self, export: Export) -> list[str]:

@@ -17,20 +17,11 @@ import numpy as np
 from stirdata.errors import MissingLibraryError
 from stirdata.imaging import png
 from stirdata.loading.records import Part, Records, as_bytes
+from stirdata.sharing import FORMS
 from stirdata.sharing.about import About
 
 _SAMPLED = 256
 _MARGIN = 1.1
-
-_HOMES = {
-    "imagefolder": "stirdata.sharing.image_folder:ImageFolder",
-    "webdataset": "stirdata.sharing.web_dataset:WebDataset",
-    "parquet": "stirdata.sharing.arrow_files:Parquet",
-    "huggingface": "stirdata.sharing.arrow_files:SavedToDisk",
-    "numpy": "stirdata.sharing.array_files:NumPyFiles",
-    "torch": "stirdata.sharing.array_files:TorchFiles",
-}
-NAMES = tuple(_HOMES)
 
 
 @dataclass(frozen=True)
@@ -71,7 +62,7 @@ class Target(ABC):
         sharded: Whether a split may be several files.
         libraries: Packages that write it, by whose versions the bytes may differ.
         bytes_depend_on: What has to be the same, beside the dataset, for the files to have the same bytes.
-        reading: Python that reads it, for ``{folder}``.
+        reading: Python that reads it, where it is the current folder.
     """
 
     name: ClassVar[str]
@@ -108,8 +99,8 @@ class Target(ABC):
 
 
 def target_named(name: str) -> Target:
-    """Return the form of one of :data:`NAMES`."""
-    module, _, attribute = _HOMES[name].partition(":")
+    """Return what writes one of :data:`stirdata.sharing.FORMS`."""
+    module, _, attribute = FORMS[name].partition(":")
     target: Target = getattr(import_module(module), attribute)()
     return target
 

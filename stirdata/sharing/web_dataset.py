@@ -48,7 +48,7 @@ class WebDataset(Target):
     bytes_depend_on = "Python's zlib library and its version"
     reading = (
         "import webdataset\n\n"
-        'shards = "{folder}/{split}-{{000000..{last}}}.tar"\n'
+        'shards = "{split}-{{000000..{last}}}.tar"\n'
         "dataset = webdataset.WebDataset(shards, shardshuffle=False)\n"
         'train = dataset.decode("{decoder}").to_tuple("png", "cls", "json")'
     )

@@ -22,6 +22,7 @@ def made(specimen, tmp_path):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.tools
 def test_croissant_is_valid(specimen, made, caplog):
     croissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
     with caplog.at_level(logging.WARNING):
@@ -123,6 +124,7 @@ def test_same_card_again(specimen, made, tmp_path):
     assert sorted(path.name for path in made.iterdir()) == sorted(NAMES)
 
 
+@pytest.mark.tools
 def test_readme_has_a_head_that_is_read(specimen, made):
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
     _, head, body = (made / "README.md").read_text(encoding="utf-8").split("---\n", 2)

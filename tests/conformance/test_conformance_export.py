@@ -8,6 +8,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from making import EXPORTS
 from PIL import Image
 
 import stirdata
@@ -16,7 +17,6 @@ from stirdata.manifest import load as load_manifest
 from stirdata.operations.export import export
 from stirdata.operations.verify import verify
 from stirdata.sharing.image_folder import UNLABELLED, folder_names
-from stirdata.sharing.targets import NAMES
 from stirdata.storage.forms import column_of
 
 # The readers leave files open, and say so of each other.
@@ -94,6 +94,7 @@ def test_image_folders_are_walked(dataset, tmp_path):
             assert [there.index(folder) for folder in folders] == wanted.labels.tolist()
 
 
+@pytest.mark.tools
 def test_image_folders_are_read_by_datasets(dataset, tmp_path):
     datasets = pytest.importorskip("datasets", reason="datasets is not installed")
     out, expected = exported(dataset, tmp_path, "imagefolder")
@@ -106,6 +107,7 @@ def test_image_folders_are_read_by_datasets(dataset, tmp_path):
             assert np.array_equal(np.asarray(row["image"]), image)
 
 
+@pytest.mark.tools
 def test_web_datasets_are_read(dataset, tmp_path):
     webdataset = pytest.importorskip("webdataset", reason="webdataset is not installed")
     out, expected = exported(dataset, tmp_path, "webdataset", shard_size=7)
@@ -142,6 +144,7 @@ def test_web_datasets_are_plain_archives(dataset, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["parquet", "huggingface"])
+@pytest.mark.tools
 def test_tables_are_read_by_datasets(dataset, form, tmp_path):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     datasets = pytest.importorskip("datasets", reason="datasets is not installed")
@@ -157,6 +160,7 @@ def test_tables_are_read_by_datasets(dataset, form, tmp_path):
             assert rows.info.license == stirdata.load(dataset.path).metadata["license"]
 
 
+@pytest.mark.tools
 def test_parquet_is_read_by_pyarrow(dataset, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     out, expected = exported(dataset, tmp_path, "parquet", shard_size=16)
@@ -209,7 +213,7 @@ def test_tensors_are_read(dataset, tmp_path):
             assert np.array_equal(found[key].numpy(), array)
 
 
-@pytest.mark.parametrize("form", NAMES)
+@pytest.mark.parametrize("form", EXPORTS)
 def test_export_says_what_it_is_and_proves_it(dataset, form, tmp_path):
     if form in ("parquet", "huggingface"):
         pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -230,7 +234,7 @@ def test_export_says_what_it_is_and_proves_it(dataset, form, tmp_path):
     assert told["splits"] == {split: len(wanted.labels) for split, wanted in expected.items()}
     assert set(told["columns"]) == set(next(iter(expected.values())).values)
     assert f"# {metadata['title']}" in (out / "README.md").read_text(encoding="utf-8")
-    again = export(dataset.path, tmp_path / "again" / "out", form, lossy=True, workers=3).path
+    again = export(dataset.path, tmp_path / "again" / "elsewhere", form, lossy=True, workers=3).path
     assert (again / "SHA256SUMS").read_bytes() == (out / "SHA256SUMS").read_bytes()
     assert (again / "manifest.json").read_bytes() == (out / "manifest.json").read_bytes()
 
@@ -241,6 +245,7 @@ def _digest(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
+@pytest.mark.tools
 def test_in_memory_for_datasets(dataset):
     pytest.importorskip("datasets", reason="datasets is not installed")
     loaded = dataset.load()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from making import save
+from making import EXPORTS, save
 
 from stirdata import atomic
 from stirdata.errors import (
@@ -107,7 +107,7 @@ def test_room_is_told_before_anything_is_written(source, tmp_path, monkeypatch):
         assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("form", targets.NAMES)
+@pytest.mark.parametrize("form", EXPORTS)
 def test_room_asked_for_is_about_what_is_needed(source, tmp_path, form, monkeypatch):
     if form in ("parquet", "huggingface"):
         pytest.importorskip("pyarrow", reason="pyarrow is not installed")

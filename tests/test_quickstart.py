@@ -39,6 +39,7 @@ def outputs(tmp_path_factory):
     return found
 
 
+@pytest.mark.tools
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
