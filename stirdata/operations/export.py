@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from stirdata import atomic, locks
 from stirdata.arguments import checked_integer, checked_path
-from stirdata.errors import FormatError, MissingFileError, ParameterError
-from stirdata.executors import Workers
+from stirdata.errors import FormatError, MissingFileError, ParameterError, TargetExistsError
+from stirdata.executors import Workers, available_cores
 from stirdata.families.recognition import Recognized, recognize
 from stirdata.loading.arrow import features
 from stirdata.loading.records import Records
 from stirdata.manifest import FileEntry, Manifest, describe_file, files_below, manifest_path
 from stirdata.operations.info import Information, about_of, information
 from stirdata.operations.standing import Outcome, check_apart, standing_outcome
-from stirdata.operations.verify import EXPORT, verify
+from stirdata.operations.verify import EXPORT, is_export, verify
 from stirdata.sharing import FORMS, SHARD_SIZE
 from stirdata.sharing.about import as_text
 from stirdata.sharing.card import card
@@ -40,7 +41,7 @@ def export(
     lossy: bool = False,
     unverified: bool = False,
     force: bool = False,
-    workers: int = 1,
+    workers: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Write a dataset for other tools, as a folder with its card, its description, and a manifest.
@@ -53,7 +54,7 @@ def export(
         lossy: Go on where the form cannot hold all that the dataset has.
         unverified: Export a dataset that has no manifest or differs from it.
         force: Replace another export.
-        workers: Threads that encode; the bytes do not depend on it.
+        workers: Threads that encode; None for the cores. The bytes do not depend on it.
         advance: Called with the number of images written, now and then.
 
     Raises:
@@ -70,10 +71,12 @@ def export(
     form.check_installed()
     found, output = recognize(checked_path("source", source)), checked_path("target", target)
     check_apart(found.path, output)
-    with Workers(workers) as places, locks.locked(output):
+    count = available_cores() if workers is None else checked_integer("workers", workers, 1)
+    with Workers(count) as places, locks.locked(output):
         atomic.restore_folder(output)
         told = information(found.path)
         description = _description(found, told, form, size, lossy=lossy)
+        _check_replaceable(output)
         standing = standing_outcome(output, description, places, force=force)
         if standing is not None:
             return standing
@@ -94,7 +97,10 @@ def export(
             ]
 
         def describe(files: list[FileEntry]) -> Manifest:
-            return manifest_for(records.entries, description, files, ("numpy", *form.libraries))
+            versions = {"zlib": zlib.ZLIB_RUNTIME_VERSION}
+            return manifest_for(
+                records.entries, description, files, ("numpy", *form.libraries), versions=versions
+            )
 
         made = save_folder(output, write, describe)
     return Outcome(output, made.seed, made.root, False, None, tuple(notes))
@@ -110,7 +116,9 @@ def _description(
         source |= {"root": manifest.root, "arrays": {name: a.sha256 for name, a in manifest.arrays.items()}}
     else:
         files = files_below(found.path)[0] if found.path.is_dir() else [found.path]
-        source |= {"files": {file.name: describe_file(file, file.name).sha256 for file in files}}
+        root = found.path if found.path.is_dir() else found.path.parent
+        named = [(file, file.relative_to(root).as_posix()) for file in files]
+        source |= {"files": {name: describe_file(file, name).sha256 for file, name in named}}
     return Description(
         dataset=EXPORT,
         recipe={"name": f"{EXPORT}-{form.name}", "version": _VERSION},
@@ -120,6 +128,14 @@ def _description(
         license=told.license,
         citation=list(told.citation),
     )
+
+
+def _check_replaceable(output: Path) -> None:
+    """Raise TargetExistsError for what is there and is no export, which even ``force`` does not replace."""
+    if output.exists() and not is_export(output) and not (output.is_dir() and not any(output.iterdir())):
+        raise TargetExistsError(
+            "the output exists and is no export", where=output, hint="choose another output"
+        )
 
 
 def _check_verified(found: Recognized, workers: Workers) -> None:

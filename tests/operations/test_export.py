@@ -66,10 +66,19 @@ def test_what_stands_and_is_damaged_is_told(source, tmp_path):
 def test_folders_of_others_are_never_replaced(source, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("mine")
+    convert(source, tmp_path / "other.npz")
+    kept = (tmp_path / "other.npz").read_bytes()
     for force in (False, True):
-        with pytest.raises(TargetExistsError):
-            export(source, tmp_path / "thesis", "numpy", force=force)
+        for name in ("thesis", "other.npz"):
+            with pytest.raises(TargetExistsError, match="is no export"):
+                export(source, tmp_path / name, "numpy", force=force)
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "mine"
+    assert (tmp_path / "other.npz").read_bytes() == kept
+
+
+def test_an_empty_folder_is_filled(source, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert export(source, tmp_path / "out", "numpy", force=True).path.is_dir()
 
 
 def test_source_and_target_lie_apart(source, tmp_path):
