@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from stirdata.errors import ParameterError
 from stirdata.storage.forms import Description, StorageLayout
@@ -233,6 +233,18 @@ class Scale:
     listed: bool
 
 
+class DeclaredScales(NamedTuple):
+    """The scales that a dataset says that its images have.
+
+    Attributes:
+        values: All of them in ascending order, or of a range the smallest and the largest.
+        is_range: Whether those between are meant as well.
+    """
+
+    values: tuple[float, ...]
+    is_range: bool
+
+
 @dataclass(frozen=True)
 class Training:
     """How articles train networks on a family; it has a name in :meth:`Family.trainings`.
@@ -310,6 +322,14 @@ class Family(ABC):
 
     def published_files(self) -> PublishedFiles | None:
         """Return the files that are published as they are, if there are any."""
+        return None
+
+    def declared_scales(self, metadata: Mapping[str, Any]) -> DeclaredScales | None:
+        """Return the scales that a dataset says that its images have; None if it does not say.
+
+        Args:
+            metadata: What the dataset says of itself.
+        """
         return None
 
     def trainings(self) -> Mapping[str, Training]:

@@ -171,6 +171,20 @@ class ImageDataset(ABC):
         """
         return dict(self._latents(self.split_named(split)))
 
+    def scale_of_images(self, split: str) -> NDArray[Any] | None:
+        """Return the scale of every image of a split, in stored order: (N,).
+
+        Returns:
+            None where there are no scales, or the files do not tell them.
+
+        Raises:
+            ParameterError: There is no such split.
+        """
+        try:
+            return next(iter(self.latents(split).values()), None)
+        except FormatError:
+            return None
+
     def source_index(self, split: str) -> NDArray[np.int32]:
         """Return the position of every image's original among those of the source: int32 (N,), read-only.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stirdata.errors import FormatError
 from stirdata.imaging.sheet import Arrangement, draw
 
 if TYPE_CHECKING:
@@ -46,18 +45,10 @@ def _facts(dataset: ImageDataset) -> dict[str, str]:
         "splits": ", ".join(f"{split} {count:,}" for split, count in counts.items()),
         "classes": f"{dataset.num_classes}: {', '.join(dataset.classes)}",
     }
-    scales = _scales(dataset, dataset.splits[0])
+    scales = dataset.scale_of_images(dataset.splits[0])
     if scales is not None and len(scales):
         found["scales"] = f"{scales.min():.6g} to {scales.max():.6g} in {dataset.splits[0]}"
     return found | {"license": str(dataset.metadata.get("license", "unknown"))}
-
-
-def _scales(dataset: ImageDataset, split: str) -> NDArray[Any] | None:
-    """Return the scale of every image; None if the files do not tell."""
-    try:
-        return next(iter(dataset.latents(split).values()), None)
-    except FormatError:
-        return None
 
 
 def _picture(dataset: ImageDataset) -> str:
@@ -65,7 +56,7 @@ def _picture(dataset: ImageDataset) -> str:
     from PIL import Image
 
     split, (_, height, width) = dataset.splits[0], dataset.image_shape
-    labels, scales = dataset.targets(split), _scales(dataset, dataset.splits[0])
+    labels, scales = dataset.targets(split), dataset.scale_of_images(dataset.splits[0])
     labelled = np.unique(labels[labels >= 0])[:_MOST_CLASSES]
     if height != width or not len(labelled):
         return ""

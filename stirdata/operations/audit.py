@@ -242,7 +242,7 @@ def _in_a_split(part: Part) -> Iterator[Finding]:
 def _undeclared(part: Part) -> NDArray[np.bool_] | None:
     if part.declared is None or part.scales is None:
         return None
-    declared, is_range = part.declared
+    declared, is_range = np.array(part.declared.values), part.declared.is_range
     scales = part.scales.astype(np.float64)
     if is_range:
         outside: NDArray[np.bool_] = ~((scales >= declared[0]) & (scales <= declared[1]))

@@ -16,7 +16,7 @@ from stirdata.imaging.likeness import Summary, joined, summary
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stirdata.families.family import Family
+    from stirdata.families.family import DeclaredScales, Family
     from stirdata.loading.dataset import ImageDataset
 
 _HIGHEST = 255
@@ -33,7 +33,7 @@ class Part:
         labels: Of the images; below 0 without a class.
         classes: Names in the order of the labels.
         scales: Of the images.
-        declared: The scales that the dataset says it has, and whether they are a range.
+        declared: The scales that the dataset says it has.
         off_canvas: Whether an image's object is nowhere on its canvas.
         sources: Which image of the source each is made of.
         source: Name of the source.
@@ -49,7 +49,7 @@ class Part:
     labels: NDArray[np.int64]
     classes: list[str]
     scales: NDArray[Any] | None
-    declared: tuple[NDArray[np.float64], bool] | None
+    declared: DeclaredScales | None
     off_canvas: NDArray[np.bool_] | None
     sources: NDArray[np.int32] | None
     source: str
@@ -103,14 +103,14 @@ def look_at(
         summaries: list[Summary] | None = [] if summarise else None
         digests, blank, saturated = _of_pixels(dataset, split, advance, summaries)
         latents = _told(dataset.latents, split) or {}
-        scales = next(iter(latents.values()), None) if family.scale is not None else None
+        scales = dataset.scale_of_images(split)
         part = Part(
             path=found.path,
             split=split,
             labels=dataset.targets(split),
             classes=dataset.classes,
             scales=scales,
-            declared=_declared(metadata),
+            declared=family.declared_scales(metadata),
             off_canvas=_off_canvas(latents, scales, dataset.image_shape[1:]),
             sources=_told(dataset.source_index, split),
             source=str(metadata.get("source", "")),
@@ -155,15 +155,6 @@ def _of_pixels(
         saturated[place] = 2 * np.count_nonzero(values >= _HIGHEST, axis=1) >= values.shape[1]
         advance(len(values))
     return digests, blank, saturated
-
-
-def _declared(metadata: Mapping[str, Any]) -> tuple[NDArray[np.float64], bool] | None:
-    """Return the scales that a dataset says it has, and whether they are a range; None if it does not."""
-    if {"min_scale", "max_scale"} <= set(metadata):
-        return np.array([float(metadata["min_scale"]), float(metadata["max_scale"])]), True
-    if metadata.get("factors"):
-        return np.array([float(factor) for factor in str(metadata["factors"]).split(",")]), False
-    return None
 
 
 def _off_canvas(

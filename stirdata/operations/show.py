@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata import atomic, locks
-from stirdata.errors import FormatError, ParameterError, TargetExistsError
+from stirdata.errors import ParameterError, TargetExistsError
 from stirdata.families.family import Family
 from stirdata.families.recognition import recognize
 from stirdata.imaging import png
@@ -166,11 +166,8 @@ def _has_few_scales(family: Family, dataset: ImageDataset, split: str) -> bool:
 
     if family.scale is None or not family.scale.listed:
         return False
-    try:
-        scales = next(iter(dataset.latents(split).values()))
-    except FormatError:
-        return False
-    return len(np.unique(scales)) * dataset.num_classes <= len(scales)
+    scales = dataset.scale_of_images(split)
+    return scales is not None and len(np.unique(scales)) * dataset.num_classes <= len(scales)
 
 
 def _levels(images: NDArray[Any]) -> NDArray[np.uint8]:
@@ -234,12 +231,9 @@ def _in_order_of_scale(family: Family, dataset: ImageDataset, split: str, choice
     if choice.boxes:
         raise ParameterError("there are no boxes to draw", where="boxes", got=f"a dataset of {family.title}")
     classes = _chosen("classes", choice.classes, range(dataset.num_classes), _CLASSES)
-    order, factors = "by scale factor", None
-    try:
-        factors = next(iter(dataset.latents(split).values()), None)
-        order = order if factors is not None else "in the order of the files"
-    except FormatError:
-        order = "in the order of the files, scale factors unknown"
+    factors = dataset.scale_of_images(split)
+    unknown = "" if family.scale is None else ", scale factors unknown"
+    order = "by scale factor" if factors is not None else f"in the order of the files{unknown}"
     numbers = _spread_members(dataset.targets(split), factors, choice, classes, split)
     return _Plan(
         Arrangement(

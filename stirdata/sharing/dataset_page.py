@@ -49,7 +49,7 @@ def dataset_page(
         _head(about, records),
         image(sheet, f"some images of {about.title}"),
         *_scales(about, records),
-        *_positions(about, records),
+        *_positions(records),
         _counts(records),
         f"<h2>Read it</h2>\n<pre>{escape(reading)}</pre>",
         f"<h2>Prove it</h2>\n<pre>{escape(verifying)}</pre>",
@@ -73,7 +73,9 @@ def _head(about: About, records: Records) -> str:
 def _scales(about: About, records: Records) -> Iterator[str]:
     """Yield how often scales occur, split by split."""
     found = {
-        split: values for split in records.counts if (values := _scale_of(about, records, split)) is not None
+        split: values
+        for split in records.counts
+        if (values := records.dataset.scale_of_images(split)) is not None
     }
     together = np.concatenate(list(found.values())) if found else np.empty(0)
     if not len(together):
@@ -97,10 +99,6 @@ def _scales(about: About, records: Records) -> Iterator[str]:
         yield f"<figure>{_bars(heights)}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def _scale_of(about: About, records: Records, split: str) -> NDArray[Any] | None:
-    return records.values(split)[records.columns[0].name] if about.unit and records.columns else None
-
-
 def _bars(heights: list[int]) -> str:
     """Return bars as an SVG element."""
     most, step = max([*heights, 1]), _WIDTH / len(heights)
@@ -114,8 +112,8 @@ def _bars(heights: list[int]) -> str:
     )
 
 
-def _positions(about: About, records: Records) -> Iterator[str]:
-    counts = covered(records, about)
+def _positions(records: Records) -> Iterator[str]:
+    counts = covered(records)
     if counts is None:
         return
     place = counts / max(int(counts.max()), 1) * (len(_RAMP) - 1)
@@ -128,7 +126,7 @@ def _positions(about: About, records: Records) -> Iterator[str]:
     yield f'<p class="sub">Boxes that cover a pixel: {least} to {most}.</p>'
 
 
-def covered(records: Records, about: About) -> NDArray[np.int64] | None:
+def covered(records: Records) -> NDArray[np.int64] | None:
     """Return how many objects' boxes cover each pixel: (height, width); None where boxes are not known.
 
     Where only the longer side of a box is known, the box is taken to be a square.
@@ -139,7 +137,7 @@ def covered(records: Records, about: About) -> NDArray[np.int64] | None:
     height, width = records.image_shape[:2]
     corners = np.zeros((height + 1, width + 1), np.int64)
     for split in records.counts:
-        values, scales = records.values(split), _scale_of(about, records, split)
+        values, scales = records.values(split), records.dataset.scale_of_images(split)
         if scales is None:
             return None
         sizes = values["size"] if "size" in names else np.stack([scales, scales], axis=1)

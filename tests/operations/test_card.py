@@ -110,7 +110,6 @@ def test_licenses_have_addresses():
 def test_heat_map_counts_boxes(tmp_path):
     """Two boxes on a canvas of 4 x 6 pixels, one of which leaves it."""
     from stirdata.loading.records import Records
-    from stirdata.operations.info import about_of, information
     from stirdata.sharing import dataset_page
 
     folder = tmp_path / "set"
@@ -125,9 +124,8 @@ def test_heat_map_counts_boxes(tmp_path):
     }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
-    told = information(folder)
     dataset = families()["scaled"].loader()(folder)
     expected = np.zeros((4, 6), int)
     expected[:2, :3] += 1
     expected[2:, 4:] += 1
-    assert np.array_equal(dataset_page.covered(Records(dataset), about_of(told)), expected)
+    assert np.array_equal(dataset_page.covered(Records(dataset)), expected)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from stirdata.errors import ParameterError
 from stirdata.families.family import (
     Advance,
+    DeclaredScales,
     Digests,
     Identity,
     Job,
@@ -271,6 +272,12 @@ class MNISTScaleFamily(SplitFamily):
     def published_results(self, metadata: Mapping[str, Any]) -> Mapping[str, str] | None:
         """Return the results of the article, for realizations made from MNIST."""
         return {"of": self.name} if metadata.get("source") in (None, "mnist") else None
+
+    def declared_scales(self, metadata: Mapping[str, Any]) -> DeclaredScales | None:
+        """Return the range of the factors that were drawn."""
+        if not {"min_scale", "max_scale"} <= set(metadata):
+            return None
+        return DeclaredScales((float(metadata["min_scale"]), float(metadata["max_scale"])), is_range=True)
 
     def loader(self) -> type[MNISTScale]:
         """Return :class:`stirdata.MNISTScale`."""

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stirdata.families.family import Digests, Identity, Job, Material, Recipe, Reference, Scale
+from stirdata.families.family import (
+    DeclaredScales,
+    Digests,
+    Identity,
+    Job,
+    Material,
+    Recipe,
+    Reference,
+    Scale,
+)
 from stirdata.families.scaled.benchmarks import LARGE_SCALE, RECIPES, job_of, large_scale
 from stirdata.families.splits import Kind, SplitFamily
 from stirdata.manifest import pinned
@@ -53,6 +62,13 @@ class ScaledFamily(SplitFamily):
     kinds = KINDS
     classes = ()
     recipes = RECIPES
+
+    def declared_scales(self, metadata: Mapping[str, Any]) -> DeclaredScales | None:
+        """Return the factors; none where every image has its own."""
+        if not metadata.get("factors"):
+            return None
+        factors = sorted(float(factor) for factor in str(metadata["factors"]).split(","))
+        return DeclaredScales(tuple(factors), is_range=False)
 
     def loader(self) -> type[ScaledDataset]:
         """Return the class that loads rescaled sets."""
