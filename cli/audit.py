@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stirdata.operations import LEVELS
+
 from . import options
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, type=options.FOLDER, metavar="PATH...")
 @click.option(
     "--fail-on",
-    type=click.Choice(["leak", "blank", "imbalance"]),
+    type=click.Choice(LEVELS[::-1]),
     help="Exit with 1 for findings of this kind, or of one before it in this list.",
 )
 @click.option(

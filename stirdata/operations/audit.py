@@ -19,14 +19,13 @@ import numpy as np
 from stirdata.errors import ParameterError
 from stirdata.families.recognition import recognize
 from stirdata.imaging.likeness import alike
+from stirdata.operations import LEVELS
 from stirdata.operations.seen import Part, Seen, look_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-LEVELS = ("imbalance", "blank", "leak")
-"""Kinds of findings, the worst last: uneven counts, images that are none, what is trained and tested on."""
 _TRAINING = "train"
 _EXAMPLES = 5
 _MOST_SCALES = 64

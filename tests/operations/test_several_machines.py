@@ -32,7 +32,7 @@ NO_FLOCK = """
     def refuse(*arguments):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
     fcntl.flock = refuse
-    locks.PATIENCE, locks._HEARTBEAT = 4.0, 0.2
+    locks.PATIENCE, locks._HEARTBEAT = 2.0, 0.1
 """
 
 
