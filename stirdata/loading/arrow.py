@@ -36,7 +36,7 @@ def features(records: Records) -> dict[str, Any]:
 
 
 def schema(records: Records) -> Any:
-    """Return the schema of :func:`tables`, with the features in its metadata as ``datasets`` reads them."""
+    """Return the schema of the record batches, whose metadata has the features as ``datasets`` reads them."""
     import pyarrow as pa
 
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -49,7 +49,9 @@ def schema(records: Records) -> Any:
     return pa.schema(fields, {"huggingface": json.dumps({"info": {"features": features(records)}})})
 
 
-def tables(records: Records, split: str, encoded: Iterator[tuple[Part, Sequence[bytes]]]) -> Iterator[Any]:
+def record_batches(
+    records: Records, split: str, encoded: Iterator[tuple[Part, Sequence[bytes]]]
+) -> Iterator[Any]:
     """Yield a record batch for every part of a split.
 
     Args:
@@ -100,7 +102,7 @@ def to_hugging_face(dataset: ImageDataset, *, lossy: bool = False) -> Any:
     with threads(available_cores()) as executor:
         for split in dataset.splits:
             encoded = records.encoded(split, executor, lossy=lossy)
-            table = pa.Table.from_batches(list(tables(records, split, encoded)), schema(records))
+            table = pa.Table.from_batches(list(record_batches(records, split, encoded)), schema(records))
             said = dataset.metadata
             info = datasets.DatasetInfo(
                 description=str(said["title"]),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stirdata.loading.arrow import features, schema, tables
+from stirdata.loading.arrow import features, record_batches, schema
 from stirdata.sharing.about import as_text
 from stirdata.sharing.targets import Export, Target, encoded_size
 
@@ -122,7 +122,7 @@ def _state(names: list[str], split: str, digest: str) -> dict[str, Any]:
 def _shards(export: Export, split: str) -> Iterator[tuple[int, Iterator[Any]]]:
     """Yield the number of each file of a split, and its record batches."""
     for number, parts in export.shards(split):
-        yield number, tables(export.records, split, parts)
+        yield number, record_batches(export.records, split, parts)
 
 
 def _shard_name(export: Export, split: str, number: int, end: str) -> str:

@@ -60,8 +60,8 @@ _AUTHOR = r"(?:[A-Z]\.[ -]?)+[^\s.,][^.,]*"
 def croissant(about: About, records: Records, *, url: str = "", date: str = "") -> dict[str, Any]:
     """Return the description of a dataset as JSON values.
 
-    Files of arrays have no extraction in Croissant: the fields of the records name the file that holds them,
-    and their descriptions the array in it. Splits and classes are there as data.
+    Files of arrays have no extraction in Croissant: the fields of the records name the file that holds them.
+    Splits and classes are there as data.
 
     Args:
         about: What the dataset is.

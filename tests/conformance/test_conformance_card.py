@@ -94,7 +94,8 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_page_needs_nothing_and_says_everything(specimen, made):
+def test_page_needs_nothing_and_says_everything(dataset, tmp_path):
+    made = card(dataset.path, tmp_path / "card").path
     content = (made / "index.html").read_text(encoding="utf-8")
     page = Page()
     page.feed(content)
@@ -102,13 +103,13 @@ def test_page_needs_nothing_and_says_everything(specimen, made):
     assert page.scripts == 0
     assert all(value.startswith("data:image/png;base64,") for value in page.named)
     assert not re.search(r"url\(|@import", content)
-    loaded, manifest = specimen.load(), load_manifest(manifest_path(specimen.path))
+    loaded, manifest = dataset.load(), load_manifest(manifest_path(dataset.path))
     for text in (
         loaded.metadata["title"],
         manifest.root,
         manifest.license,
         *loaded.classes,
-        specimen.path.name,
+        dataset.path.name,
     ):
         assert str(text) in page.text
     for entry in manifest.arrays.values():
@@ -116,8 +117,9 @@ def test_page_needs_nothing_and_says_everything(specimen, made):
     assert f"{len(loaded):,}" in page.text
 
 
-def test_same_card_again(specimen, made, tmp_path):
-    again = card(specimen.path, tmp_path / "again", url="https://example.org/data", published="2026-11-27")
+def test_same_card_again(dataset, tmp_path):
+    made = card(dataset.path, tmp_path / "card", url="https://example.org/data", published="2026-11-27").path
+    again = card(dataset.path, tmp_path / "again", url="https://example.org/data", published="2026-11-27")
     assert {name: (made / name).read_bytes() for name in NAMES} == {
         name: (again.path / name).read_bytes() for name in NAMES
     }
@@ -125,12 +127,13 @@ def test_same_card_again(specimen, made, tmp_path):
 
 
 @pytest.mark.tools
-def test_readme_has_a_head_that_is_read(specimen, made):
+def test_readme_has_a_head_that_is_read(dataset, tmp_path):
+    made = card(dataset.path, tmp_path / "card").path
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
     _, head, body = (made / "README.md").read_text(encoding="utf-8").split("---\n", 2)
     told = yaml.safe_load(head)
-    manifest = load_manifest(manifest_path(specimen.path))
+    manifest = load_manifest(manifest_path(dataset.path))
     assert told["license"] in ("cc0-1.0", "other")
-    assert told["pretty_name"] == specimen.load().metadata["title"]
+    assert told["pretty_name"] == dataset.load().metadata["title"]
     assert manifest.root in body
     assert np.all([line.count("|") in (0, 3, 4) for line in body.splitlines()])
