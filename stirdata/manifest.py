@@ -26,6 +26,8 @@ SCHEMA = "stirdata/manifest/1"
 FOLDER_NAME = "manifest.json"
 FILE_SUFFIX = ".manifest.json"
 SUMS_NAME = "SHA256SUMS"
+EXPORT, EXPORT_NAME = "export", "dataset.json"
+"""What the manifest of an export says that it is, which is no dataset, and a file that every export has."""
 # Names, whatever their case, that systems give to what they put into other people's folders. Source: for
 # macOS, Windows and Linux the global templates of github/gitignore and the lists of syncthing and of npm's
 # "junk"; for the rest the manuals of Synology DSM, QNAP QTS, TerraMaster TOS, NetApp ONTAP, OpenZFS, OpenAFS
@@ -165,6 +167,14 @@ def describe_array(array: NDArray[Any]) -> ArrayEntry:
 def manifest_path(output: Path) -> Path:
     """Return where the manifest of an output file or folder is."""
     return output / FOLDER_NAME if output.is_dir() else output.with_name(output.name + FILE_SUFFIX)
+
+
+def is_export(folder: Path) -> bool:
+    """Tell whether a folder has files that were made of a dataset for other tools, by its manifest."""
+    try:
+        return (folder / EXPORT_NAME).is_file() and load(manifest_path(folder)).dataset == EXPORT
+    except (MissingFileError, ManifestError):
+        return False
 
 
 def is_leftover(path: PurePath) -> bool:

@@ -12,7 +12,7 @@ from stirdata.arguments import checked_path
 from stirdata.errors import FormatError, MissingFileError, ParameterError, StirdataError
 from stirdata.families import families, recipe_named
 from stirdata.families.making import ensure
-from stirdata.manifest import FILE_SUFFIX, FOLDER_NAME, is_leftover, manifest_path
+from stirdata.manifest import FILE_SUFFIX, FOLDER_NAME, is_export, is_leftover, manifest_path
 from stirdata.manifest import load as load_manifest
 from stirdata.storage import image_tree
 from stirdata.storage.stored import open_stored
@@ -282,7 +282,7 @@ def _fits(found: Recognized, selection: dict[str, Any]) -> bool:
 
 def _datasets_below(folder: Path) -> set[Path]:
     try:
-        found = {path for path in outputs_below(folder) if path.exists()}
+        found = {path for path in outputs_below(folder) if path.exists() and not is_export(path)}
     except MissingFileError:
         found = set()
     return found | {path for path in folder.iterdir() if path.suffix in SUFFIXES and _is_dataset(path)}

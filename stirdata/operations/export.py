@@ -15,10 +15,19 @@ from stirdata.executors import Workers, available_cores
 from stirdata.families.recognition import Recognized, recognize
 from stirdata.loading.arrow import features
 from stirdata.loading.records import Records
-from stirdata.manifest import FileEntry, Manifest, describe_file, files_below, manifest_path
+from stirdata.manifest import (
+    EXPORT,
+    EXPORT_NAME,
+    FileEntry,
+    Manifest,
+    describe_file,
+    files_below,
+    is_export,
+    manifest_path,
+)
 from stirdata.operations.info import Information, about_of, information
 from stirdata.operations.standing import Outcome, check_apart, standing_outcome
-from stirdata.operations.verify import EXPORT, is_export, verify
+from stirdata.operations.verify import verify
 from stirdata.sharing import FORMS, SHARD_SIZE
 from stirdata.sharing.about import as_text
 from stirdata.sharing.card import card
@@ -26,7 +35,7 @@ from stirdata.sharing.targets import Export, Target, target_named
 from stirdata.storage.forms import Description
 from stirdata.storage.saving import manifest_for, save_folder
 
-ABOUT_NAME, CARD_NAME = "dataset.json", "README.md"
+CARD_NAME = "README.md"
 
 _VERSION = 1
 _VERIFYING = "sha256sum -c SHA256SUMS --quiet\n# or\nstirdata verify ."
@@ -90,7 +99,7 @@ def export(
 
         def write(folder: Path) -> list[FileEntry]:
             form.write(folder, job)
-            (folder / ABOUT_NAME).write_bytes(as_text(about.as_json(records)))
+            (folder / EXPORT_NAME).write_bytes(as_text(about.as_json(records)))
             (folder / CARD_NAME).write_bytes(_card(form, job, notes))
             return [
                 describe_file(file, file.relative_to(folder).as_posix()) for file in files_below(folder)[0]

@@ -11,7 +11,7 @@ from stirdata.executors import Workers
 from stirdata.families.family import Identity
 from stirdata.families.recognition import is_dataset_folder
 from stirdata.manifest import Manifest, load, manifest_path
-from stirdata.operations.verify import is_export, verify
+from stirdata.operations.verify import verify
 from stirdata.storage.forms import Description
 from stirdata.storage.saving import finish_file
 
@@ -89,7 +89,7 @@ def standing_outcome(target: Path, wanted: Description, workers: Workers, *, for
 
 def _check_replaceable(target: Path) -> None:
     """Raise TargetExistsError for a folder of other things, which even ``--force`` does not remove."""
-    if not target.is_dir() or not any(target.iterdir()) or is_dataset_folder(target) or is_export(target):
+    if not target.is_dir() or not any(target.iterdir()) or is_dataset_folder(target):
         return
     raise TargetExistsError(
         "the output is a folder that holds something else than a dataset",

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stirdata.digest import sha256_of_array
-from stirdata.errors import FormatError, ManifestError, MissingFileError, ParameterError, StirdataError
+from stirdata.errors import FormatError, MissingFileError, ParameterError, StirdataError
 from stirdata.executors import Workers
 from stirdata.families import asks, family_of
 from stirdata.families.family import Digests, Family, Identity
 from stirdata.families.making import without_images
 from stirdata.families.recognition import recognize
 from stirdata.manifest import (
+    EXPORT,
     FOLDER_NAME,
     SUMS_NAME,
     FileEntry,
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Advance = Callable[[int], None]
-
-EXPORT = "export"
-"""What the manifest of an export says that it is: no dataset, but files made of one for other tools."""
 
 _NOT_LISTED = {FOLDER_NAME, SUMS_NAME}
 _NAMED = 5
@@ -147,14 +145,6 @@ def verify(
     if as_dataset is not None and identity is None and not content.findings:
         findings += _explain_difference(family, as_dataset, content.arrays)
     return Report(path, manifest.root if manifest else None, tuple(findings), identity, content.remarks)
-
-
-def is_export(folder: Path) -> bool:
-    """Tell whether a folder is an export, by its manifest."""
-    try:
-        return load_manifest(manifest_path(folder)).dataset == EXPORT
-    except (MissingFileError, ManifestError):
-        return False
 
 
 def _verify_export(path: Path, manifest: Manifest) -> Report:

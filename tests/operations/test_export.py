@@ -23,6 +23,7 @@ from stirdata.errors import (
 )
 from stirdata.executors import Workers
 from stirdata.families import families
+from stirdata.families.recognition import load, recognize
 from stirdata.operations.convert import convert
 from stirdata.operations.export import export
 from stirdata.operations.verify import verify
@@ -74,6 +75,13 @@ def test_folders_of_others_are_never_replaced(source, tmp_path):
                 export(source, tmp_path / name, "numpy", force=force)
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "mine"
     assert (tmp_path / "other.npz").read_bytes() == kept
+
+
+@pytest.mark.parametrize("form", ["numpy", "imagefolder", "torch"])
+def test_an_export_is_no_other_dataset_of_its_folder(source, tmp_path, form):
+    export(source, tmp_path / "out", form)
+    assert load(tmp_path).path == source
+    assert recognize(tmp_path).path == source
 
 
 def test_an_empty_folder_is_filled(source, tmp_path):
