@@ -134,7 +134,7 @@ def verify(
     if as_dataset is not None and as_dataset not in asks():
         raise ParameterError("unknown dataset", where="as", expected=", ".join(asks()), got=as_dataset)
     manifest = _manifest_of(path, needed=as_dataset is None)
-    if manifest is not None and manifest.dataset == EXPORT and as_dataset is None:
+    if manifest is not None and manifest.dataset == EXPORT and as_dataset is None and path.is_dir():
         return _verify_export(path, manifest)
     dataset = as_dataset or (manifest.dataset if manifest else "")
     family = family_of(dataset) or recognize(path).family
@@ -152,9 +152,11 @@ def _verify_export(path: Path, manifest: Manifest) -> Report:
     present, leftovers = files_below(path)
     names = {file.relative_to(path).as_posix(): file for file in present}
     content = _Content(_described(names, {}), {}, remarks=_told(path, leftovers))
-    origin = manifest.sources[0]
-    told = f"made of {origin['name']}" + (f", root digest {origin['root']}" if "root" in origin else "")
-    return Report(path, manifest.root, tuple(_compare(manifest, content)), None, (told, *content.remarks))
+    told = tuple(
+        f"made of {origin.get('name')}" + (f", root digest {origin['root']}" if "root" in origin else "")
+        for origin in manifest.sources
+    )
+    return Report(path, manifest.root, tuple(_compare(manifest, content)), None, (*told, *content.remarks))
 
 
 def _manifest_of(path: Path, *, needed: bool) -> Manifest | None:

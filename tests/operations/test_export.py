@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from stirdata.errors import (
 from stirdata.executors import Workers
 from stirdata.families import families
 from stirdata.families.recognition import load, recognize
+from stirdata.manifest import load as load_manifest
 from stirdata.operations.convert import convert
 from stirdata.operations.export import export
 from stirdata.operations.verify import verify
@@ -82,6 +84,17 @@ def test_an_export_is_no_other_dataset_of_its_folder(source, tmp_path, form):
     export(source, tmp_path / "out", form)
     assert load(tmp_path).path == source
     assert recognize(tmp_path).path == source
+
+
+def test_a_manifest_that_only_says_export_is_no_fault(source, tmp_path):
+    out = export(source, tmp_path / "out", "numpy").path
+    path = out / "manifest.json"
+    manifest = replace(load_manifest(path), sources=[])
+    path.write_bytes(manifest.dumps().encode())
+    assert verify(out).ok
+    beside = tmp_path / "data.h5.manifest.json"
+    beside.write_bytes(manifest.dumps().encode())
+    assert not verify(source).ok
 
 
 def test_an_empty_folder_is_filled(source, tmp_path):
