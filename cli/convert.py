@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -26,16 +25,10 @@ def command(source: Path, target: str, workers: int | None, force: bool, as_json
     a manifest gets one that names the file it came from, if it says enough of itself.
     """
     from stirdata.operations.convert import convert
-    from stirdata.progress import bar, say
+    from stirdata.progress import bar
 
     with bar(None, "convert", "image", quiet=quiet) as shown:
         outcome = convert(
             source, target, force=force, workers=options.worker_count(workers), advance=shown.advance
         )
-    if not quiet:
-        state = "already there, verified" if outcome.already_there else "made"
-        say(f"{state}, root digest {outcome.root}")
-    if as_json:
-        click.echo(json.dumps(outcome.as_json()))
-    else:
-        click.echo(str(outcome.path))
+    options.tell(outcome, as_json=as_json, quiet=quiet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -73,9 +72,4 @@ def command(
     if not quiet:
         for note in outcome.notes:
             say(note)
-        state = "already there, verified" if outcome.already_there else "made"
-        say(f"{state}, root digest {outcome.root}")
-    if as_json:
-        click.echo(json.dumps(outcome.as_json()))
-    else:
-        click.echo(str(outcome.path))
+    options.tell(outcome, as_json=as_json, quiet=quiet)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from stirdata.operations.standing import Outcome
+
     _NumbersType = click.ParamType[tuple[int, ...]]
     _ListType = click.ParamType[tuple[Any, ...]]
 else:  # not generic before click 8.2
@@ -32,6 +35,16 @@ dask = click.option(
     metavar="tcp://HOST:PORT",
     help="Scheduler of a Dask cluster to work on, instead of this machine's cores; needs stirdata[dask].",
 )
+
+
+def tell(outcome: Outcome, *, as_json: bool, quiet: bool) -> None:
+    """Say what came of writing one output, and print its path, or as JSON everything."""
+    from stirdata.progress import say
+
+    if not quiet:
+        state = "already there, verified" if outcome.already_there else "made"
+        say(f"{state}, root digest {outcome.root}")
+    click.echo(json.dumps(outcome.as_json()) if as_json else str(outcome.path))
 
 
 def of(*decorators: Any) -> list[click.Parameter]:

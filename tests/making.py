@@ -36,6 +36,14 @@ EXPORTS = [
 """The forms of exports, as parameters of a test; some need a package that is not installed everywhere."""
 
 
+def small_dataset(folder: Path) -> Path:
+    """Write a small realization of noise with its manifest, and return its path."""
+    with Workers(1) as workers:
+        arrays = families()["mnist-scale"].specimen().make(workers, lambda count: None).arrays
+    save(folder / "data.h5", dict(arrays))
+    return folder / "data.h5"
+
+
 def generate_mnist_scale(
     seeds: Sequence[int] = (7,),
     *,

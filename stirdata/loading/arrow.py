@@ -64,16 +64,11 @@ def record_batches(
     kinds, labels, values = schema(records), records.labels(split), records.values(split)
     for part, images in encoded:
         own = slice(part.start, part.start + len(part))
-        arrays = [pa.StructArray.from_arrays([pa.array(images, pa.binary()), _none(len(images))], _IMAGE)]
+        files, paths = pa.array(images, pa.binary()), pa.nulls(len(images), pa.string())
+        arrays = [pa.StructArray.from_arrays([files, paths], _IMAGE)]
         arrays.append(pa.array(labels[own]))
         arrays += [_column(values[column.name][own]) for column in records.columns]
         yield pa.RecordBatch.from_arrays(arrays, schema=kinds)
-
-
-def _none(count: int) -> Any:
-    import pyarrow as pa
-
-    return pa.nulls(count, pa.string())
 
 
 def _column(values: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stirdata.imaging.sheet import Arrangement, draw
+from stirdata.loading.records import rounded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def _picture(dataset: ImageDataset) -> str:
     flat = np.array([number for row in numbers for number in row])
     images = np.zeros((flat.size, *dataset.read(split, np.array([0])).shape[1:]), np.uint8)
     present = flat >= 0
-    images[present] = np.clip(np.rint(dataset.read(split, flat[present])), 0, 255).astype(np.uint8)
+    images[present] = rounded(dataset.read(split, flat[present]))
     names = tuple(f"{scale:.4g}" for scale in chosen) if rows else ("",)
     groups = tuple((dataset.classes[int(label)], 1) for label in labelled)
     sheet = draw(

@@ -113,9 +113,20 @@ class Records:
         channels, *sides = self.dataset.image_shape
         return (*sides, channels) if channels > 1 else tuple(sides)
 
+    @property
+    def summary(self) -> str:
+        """What the images are: ``grey images of 28 x 28 pixels in 10 classes``."""
+        height, width, *colours = self.image_shape
+        kind = "colour" if colours else "grey"
+        return f"{kind} images of {width} x {height} pixels in {self.dataset.num_classes} classes"
+
     def labels(self, split: str) -> NDArray[np.int64]:
         """Return the labels of a split: int64 (N,); below 0 for images without a class."""
         return self._entered(f"{split}/labels", self.dataset.targets(split))
+
+    def known(self, split: str) -> Mapping[str, NDArray[Any]]:
+        """Return what the dataset tells of the images of a split, as the loader calls it, the scale first."""
+        return self._values[split]
 
     def values(self, split: str) -> dict[str, NDArray[Any]]:
         """Return the columns of a split by their names, (N, …) each."""
@@ -125,7 +136,8 @@ class Records:
         }
 
     def _entered(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
-        self.entries[name] = describe_array(array)
+        if name not in self.entries:
+            self.entries[name] = describe_array(array)
         return array
 
     def parts(self, split: str, within: int = _TOGETHER) -> Iterator[Part]:
@@ -192,15 +204,41 @@ def as_bytes(images: NDArray[Any], *, lossy: bool, where: object) -> NDArray[np.
     Raises:
         FormatError: They are none, and ``lossy`` is false.
     """
-    if images.dtype == np.uint8:
-        return images
-    rounded: NDArray[np.uint8] = np.clip(np.rint(images), 0, 255).astype(np.uint8)
-    if not lossy and not np.array_equal(rounded, images):
+    levels = rounded(images)
+    if not lossy and not np.array_equal(levels, images):
         raise FormatError(
             "the images have levels between whole numbers, which PNG files cannot hold",
             where=where,
             expected="uint8, or whole numbers from 0 to 255",
-            got=f"{images.dtype} that differs by up to {np.abs(images - rounded).max():.3g} levels",
+            got=f"{images.dtype} that differs by up to {np.abs(images - levels).max():.3g} levels",
             hint="--lossy rounds them; npy and torch files hold them as they are",
         )
-    return rounded
+    return levels
+
+
+def rounded(images: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return images as uint8; levels that are stored as floats are rounded."""
+    return images if images.dtype == np.uint8 else np.clip(np.rint(images), 0, 255).astype(np.uint8)
+
+
+def class_counts(labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Return how many images each class has: (classes,); those without one are not counted."""
+    return np.bincount(labels[labels >= 0], minlength=classes)
+
+
+def boxes(latents: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Return the boxes of objects in pixels: left and top edge (N, 2), width and height (N, 2).
+
+    Where only the longer side of a box is known, the box is taken to be a square.
+
+    Args:
+        latents: Of a split, the scale first.
+
+    Returns:
+        None where positions are not known.
+    """
+    if "positions" not in latents:
+        return None
+    scales = next(iter(latents.values()))
+    sizes = latents["sizes"] if "sizes" in latents else np.stack([scales, scales], axis=1)
+    return latents["positions"].astype(np.int64), sizes.astype(np.int64)

@@ -13,7 +13,6 @@ from stirdata.arguments import checked_integer, checked_path
 from stirdata.errors import FormatError, MissingFileError, ParameterError, TargetExistsError
 from stirdata.executors import Workers, available_cores
 from stirdata.families.recognition import Recognized, recognize
-from stirdata.loading.arrow import features
 from stirdata.loading.records import Records
 from stirdata.manifest import (
     EXPORT,
@@ -178,12 +177,6 @@ def _losses(form: Target, job: Export) -> list[str]:
 
 
 def _card(form: Target, job: Export, notes: list[str]) -> bytes:
-    head = form.head(job)
-    split = next(iter(job.records.counts))
-    last = f"{max(job.shard_count(split) - 1, 0):06}"
-    first = f"data/{split}-00000-of-{job.shard_count(split):05}.parquet"
-    decoder = "pil" if job.records.dataset.num_channels == 3 else "pill"
-    reading = form.reading.format(split=split, last=last, first=first, decoder=decoder)
     told = (
         "The same dataset always gives the same images, labels and columns, and the same bytes of the files"
     )
@@ -191,9 +184,9 @@ def _card(form: Target, job: Export, notes: list[str]) -> bytes:
     return card(
         job.about,
         job.records,
-        reading=f"# in this folder\n{reading}",
+        reading=f"# in this folder\n{form.reading(job)}",
         verifying=_VERIFYING,
-        head=head,
-        features=features(job.records) if form.name == "parquet" else None,
+        head=form.head(job),
+        features=form.features(job),
         notes=[told, *notes],
     )

@@ -169,13 +169,12 @@ def information(path: Path) -> Information:
 
 
 def _content(found: Recognized) -> Content:
-    import numpy as np
+    from stirdata.loading.records import class_counts
 
     dataset = found.family.loader()(found.path)
     targets = {split: dataset.targets(split) for split in dataset.splits}
     counts = {
-        split: tuple(np.bincount(labels[labels >= 0], minlength=dataset.num_classes).tolist())
-        for split, labels in targets.items()
+        split: tuple(class_counts(labels, dataset.num_classes).tolist()) for split, labels in targets.items()
     }
     channels, height, width = dataset.image_shape
     return Content(
@@ -255,6 +254,7 @@ def about_of(told: Information) -> About:
     """Return what is said of a dataset wherever it is shared."""
     manifest, metadata = told.manifest, told.content.metadata
     name = manifest.dataset if manifest else str(metadata.get("dataset", told.ask))
+    said = told.identity.sentence() if told.identity else ""
     return About(
         dataset=name,
         title=told.title,
@@ -269,5 +269,5 @@ def about_of(told: Information) -> About:
         root=manifest.root if manifest else None,
         file=told.path.name,
         files=tuple(manifest.files) if manifest else (),
-        identity=told.identity.sentence() if told.identity else "",
+        identity=f"{said[:1].upper()}{said[1:]}." if said else "",
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from stirdata.errors import FormatError
 from stirdata.imaging.likeness import Summary, joined, summary
+from stirdata.loading.records import boxes, class_counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +68,7 @@ class Part:
     @property
     def of_classes(self) -> NDArray[np.int64]:
         """How many images each class has."""
-        return np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
+        return class_counts(self.labels, len(self.classes))
 
     def read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
         """Return images by their numbers among those that are shown."""
@@ -111,7 +112,7 @@ def look_at(
             classes=dataset.classes,
             scales=scales,
             declared=family.declared_scales(metadata),
-            off_canvas=_off_canvas(latents, scales, dataset.image_shape[1:]),
+            off_canvas=_off_canvas(latents, dataset.image_shape[1:]),
             sources=_told(dataset.source_index, split),
             source=str(metadata.get("source", "")),
             digests=digests,
@@ -157,17 +158,12 @@ def _of_pixels(
     return digests, blank, saturated
 
 
-def _off_canvas(
-    latents: Mapping[str, NDArray[Any]], scales: NDArray[Any] | None, canvas: Sequence[int]
-) -> NDArray[np.bool_] | None:
-    """Tell of every image whether its object is nowhere on the canvas; None where there are no positions.
-
-    Where only the longer side of a box is known, the box is taken to be a square.
-    """
-    if "positions" not in latents or scales is None:
+def _off_canvas(latents: Mapping[str, NDArray[Any]], canvas: Sequence[int]) -> NDArray[np.bool_] | None:
+    """Tell of every image whether its object is nowhere on the canvas; None where there are no positions."""
+    found = boxes(latents)
+    if found is None:
         return None
-    first = latents["positions"].astype(np.int64)
-    sizes = latents["sizes"] if "sizes" in latents else np.stack([scales, scales], axis=1)
+    first, sizes = found
     height, width = canvas
-    off = (first >= [width, height]) | (first + sizes.astype(np.int64) <= 0)
+    off = (first >= [width, height]) | (first + sizes <= 0)
     return np.asarray(off.any(axis=1))

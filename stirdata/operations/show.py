@@ -155,7 +155,9 @@ def contact_sheet(source: Path, choice: Choice) -> NDArray[np.uint8]:
     decide = _by_scale if _has_few_scales(found.family, dataset, split) else _in_order_of_scale
     plan = decide(found.family, dataset, split, choice)
     _check_size(plan.arrangement, choice.zoom)
-    images = _levels(dataset.read(split, plan.numbers.ravel()))
+    from stirdata.loading.records import rounded
+
+    images = rounded(dataset.read(split, plan.numbers.ravel()))
     images = images.reshape(*plan.numbers.shape, *images.shape[1:])
     return draw(plan.arrangement, images, plan.boxes, choice.zoom)
 
@@ -168,13 +170,6 @@ def _has_few_scales(family: Family, dataset: ImageDataset, split: str) -> bool:
         return False
     scales = dataset.scale_of_images(split)
     return scales is not None and len(np.unique(scales)) * dataset.num_classes <= len(scales)
-
-
-def _levels(images: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return images as uint8, to look at; those that are stored as floats are rounded."""
-    import numpy as np
-
-    return images if images.dtype == np.uint8 else np.rint(images.clip(0, 255)).astype(np.uint8)
 
 
 def _by_scale(family: Family, dataset: ImageDataset, split: str, choice: Choice) -> _Plan:

@@ -58,6 +58,13 @@ class About:
     files: tuple[FileEntry, ...] = ()
     identity: str = ""
 
+    @property
+    def material(self) -> list[str]:
+        """Name and license of each source."""
+        return [
+            f"{source.get('name')} ({source.get('license', 'license unknown')})" for source in self.sources
+        ]
+
     def meaning(self, column: Column) -> str:
         """Return what a column holds, in one sentence; nothing where that is not known."""
         return _SCALES[self.unit] if column.name in ("scale", "factor") else _MEANINGS.get(column.name, "")

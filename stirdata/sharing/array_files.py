@@ -24,7 +24,7 @@ class NumPyFiles(Target):
     """``<split>_images.npy`` as stored, ``<split>_labels.npy``, and one file for each column."""
 
     name = "numpy"
-    reading = (
+    code = (
         "import numpy as np\n\n"
         'images = np.load("{split}_images.npy", mmap_mode="r")\n'
         'labels = np.load("{split}_labels.npy")'
@@ -49,8 +49,9 @@ class NumPyFiles(Target):
                 folder / f"{split}_images.npy", BlockedArray((count, *records.image_shape), dtype, blocks)
             )
             npy.write(folder / f"{split}_labels.npy", records.labels(split))
+            values = records.values(split)
             for column in records.columns:
-                npy.write(folder / f"{split}_{column.array}.npy", records.values(split)[column.name])
+                npy.write(folder / f"{split}_{column.array}.npy", values[column.name])
 
 
 class TorchFiles(Target):
@@ -58,7 +59,7 @@ class TorchFiles(Target):
 
     name = "torch"
     bytes_depend_on = "torch and its version"
-    reading = (
+    code = (
         "import torch\n\n"
         'train = torch.load("{split}.pt", weights_only=True, mmap=True)\n'
         'images, labels = train["images"], train["labels"]'
@@ -85,13 +86,11 @@ class TorchFiles(Target):
             dtype = getattr(torch, records.image_dtype)
             # Mapped, so that no more of it is in memory than there is room for.
             flat = torch.from_file(str(kept), shared=True, size=math.prod(shape), dtype=dtype)
+            values = records.values(split)
             content = {
                 "images": flat.reshape(shape),
                 "labels": torch.from_numpy(records.labels(split).copy()),
-                **{
-                    column.array: torch.from_numpy(records.values(split)[column.name].copy())
-                    for column in records.columns
-                },
+                **{column.array: torch.from_numpy(values[column.name].copy()) for column in records.columns},
                 "about": {"split": split, **export.about.as_json(records)},
             }
             with (folder / f"{split}.pt").open("wb") as file:  # a path would become a part of the content

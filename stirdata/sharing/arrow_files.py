@@ -22,13 +22,23 @@ class Parquet(Target):
     sharded = True
     libraries = ("pyarrow",)
     bytes_depend_on = "the versions of pyarrow and of Python's zlib library"
-    reading = (
+    files = "data/{split}-*.parquet"
+    code = (
         "from datasets import load_dataset\n\n"
         'dataset = load_dataset(".")\n\n'
         "# or\n"
         "import pandas\n\n"
-        'train = pandas.read_parquet("{first}")'
+        'train = pandas.read_parquet("data/{first}")'
     )
+
+    def reading(self, export: Export) -> str:
+        """Return Python that reads the files, and the first of them."""
+        split = next(iter(export.records.counts))
+        return self.code.format(first=_shard_name(export, split, 0, "parquet"))
+
+    def features(self, export: Export) -> dict[str, Any]:
+        """Return the features."""
+        return features(export.records)
 
     def size(self, export: Export) -> int:
         """Return about how many bytes will be written."""
@@ -55,11 +65,6 @@ class Parquet(Target):
                     if together:
                         writer.write_table(pa.Table.from_batches(together, kinds))
 
-    def head(self, export: Export) -> dict[str, Any]:
-        """Return where the files of the splits are."""
-        files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in export.records.counts]
-        return {"configs": [{"config_name": "default", "data_files": files}]}
-
 
 class SavedToDisk(Target):
     """A folder per split with Arrow files, as ``DatasetDict.save_to_disk`` writes it."""
@@ -68,7 +73,7 @@ class SavedToDisk(Target):
     sharded = True
     libraries = ("pyarrow",)
     bytes_depend_on = "the versions of pyarrow and of Python's zlib library"
-    reading = 'from datasets import load_from_disk\n\ndataset = load_from_disk(".")'
+    code = 'from datasets import load_from_disk\n\ndataset = load_from_disk(".")'
 
     def size(self, export: Export) -> int:
         """Return about how many bytes will be written."""

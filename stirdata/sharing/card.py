@@ -109,13 +109,11 @@ def _key(name: str) -> str:
 def _body(
     about: About, records: Records, reading: str, verifying: str, notes: Sequence[str]
 ) -> Iterator[str]:
-    height, width, *colours = records.image_shape
-    kind = "colour" if colours else "grey"
     yield f"# {about.title}\n"
     count = sum(records.counts.values())
-    yield f"{count:,} {kind} images of {width} x {height} pixels in {len(records.dataset.classes)} classes."
+    yield f"{count:,} {records.summary}."
     if about.identity:
-        yield f"\n{about.identity[:1].upper()}{about.identity[1:]}."
+        yield f"\n{about.identity}"
     yield "\n| split | images |\n|---|---|"
     yield from (f"| {split} | {number:,} |" for split, number in records.counts.items())
     yield "\n| of every image | type | |\n|---|---|---|"

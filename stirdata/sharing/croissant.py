@@ -142,29 +142,19 @@ def page_of(citation: str) -> str:
 
 
 def _description(about: About, records: Records) -> str:
-    height, width, *colours = records.image_shape
     splits = ", ".join(f"{split} {count}" for split, count in records.counts.items())
-    kind = "colour" if colours else "grey"
-    text = (
-        f"{about.title}: {kind} images of {width} x {height} pixels "
-        f"in {records.dataset.num_classes} classes; {splits}."
-    )
-    if about.identity:
-        text += f" {about.identity[:1].upper()}{about.identity[1:]}."
-    return text + (f" Root digest {about.root}." if about.root else "")
+    root = f"Root digest {about.root}." if about.root else ""
+    return " ".join(filter(None, [f"{about.title}: {records.summary}; {splits}.", about.identity, root]))
 
 
 def _responsible(about: About) -> dict[str, str]:
     """Return what is known of how the data came to be and what it is for."""
-    sources = [
-        f"{source.get('name')} ({source.get('license', 'license unknown')})" for source in about.sources
-    ]
     found = {
         "rai:dataUseCases": "Measuring how networks recognise objects at scales other than those that they "
         "were trained at.",
     }
-    if sources:
-        found["rai:dataCollection"] = f"Made by a program from {', '.join(sources)}."
+    if about.sources:
+        found["rai:dataCollection"] = f"Made by a program from {', '.join(about.material)}."
     if about.recipe:
         options = ", ".join(f"{name} {value}" for name, value in about.parameters.items())
         found["rai:dataPreprocessingProtocol"] = (

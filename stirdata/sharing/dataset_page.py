@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stirdata.imaging import png
-from stirdata.loading.records import Records
+from stirdata.loading.records import Records, boxes, class_counts
 from stirdata.manifest import Manifest
 from stirdata.progress import size_in_words
 from stirdata.sharing.about import About
@@ -66,8 +66,7 @@ def _head(about: About, records: Records) -> str:
     shown += [(f"{len(records.dataset.classes)}", "classes")]
     if about.files:
         shown.append((size_in_words(sum(entry.size for entry in about.files)), "on the disk"))
-    told = f"{about.identity[:1].upper()}{about.identity[1:]}." if about.identity else ""
-    return f'<h1>{escape(about.title)}</h1>\n<p class="sub">{escape(told)}</p>\n{cards(shown)}'
+    return f'<h1>{escape(about.title)}</h1>\n<p class="sub">{escape(about.identity)}</p>\n{cards(shown)}'
 
 
 def _scales(about: About, records: Records) -> Iterator[str]:
@@ -127,27 +126,20 @@ def _positions(records: Records) -> Iterator[str]:
 
 
 def covered(records: Records) -> NDArray[np.int64] | None:
-    """Return how many objects' boxes cover each pixel: (height, width); None where boxes are not known.
-
-    Where only the longer side of a box is known, the box is taken to be a square.
-    """
-    names = {column.name for column in records.columns}
-    if "position" not in names:
-        return None
+    """Return how many objects' boxes cover each pixel: (height, width); None where boxes are not known."""
     height, width = records.image_shape[:2]
     corners = np.zeros((height + 1, width + 1), np.int64)
     for split in records.counts:
-        values, scales = records.values(split), records.dataset.scale_of_images(split)
-        if scales is None:
+        found = boxes(records.known(split))
+        if found is None:
             return None
-        sizes = values["size"] if "size" in names else np.stack([scales, scales], axis=1)
-        starts = values["position"].astype(np.int64)
+        first, sizes = found
         (left, top), (right, bottom) = (
-            np.clip(ends, 0, (width, height)).T for ends in (starts, starts + np.ceil(sizes).astype(np.int64))
+            np.clip(ends, 0, (width, height)).T for ends in (first, first + sizes)
         )
         for x, y, sign in ((left, top, 1), (right, bottom, 1), (left, bottom, -1), (right, top, -1)):
             np.add.at(corners, (y, x), sign)
-    return corners.cumsum(0).cumsum(1)[:-1, :-1]
+    return np.asarray(corners.cumsum(0).cumsum(1)[:-1, :-1])
 
 
 def _counts(records: Records) -> str:
@@ -155,7 +147,7 @@ def _counts(records: Records) -> str:
     columns: dict[str, list[Any]] = {"class": [*classes, "all"]}
     for split, count in records.counts.items():
         labels = records.labels(split)
-        each = np.bincount(labels[labels >= 0], minlength=len(classes)).tolist()
+        each = class_counts(labels, len(classes)).tolist()
         columns[split] = [*each, count]
     several = [column for name, column in columns.items() if name != "class"]
     columns["all"] = [sum(values) for values in zip(*several, strict=True)]
@@ -179,7 +171,7 @@ def _origin(about: About, manifest: Manifest | None) -> Iterator[str]:
             if manifest.parameters
             else {}
         ),
-        "sources": [_source(source) for source in manifest.sources],
+        "sources": about.material,
         "root digest": [manifest.root],
         "versions": [f"{name} {version}" for name, version in manifest.versions.items()],
     }
@@ -200,10 +192,6 @@ def _origin(about: About, manifest: Manifest | None) -> Iterator[str]:
     more = len(manifest.files) - len(listed)
     further = f"<p>and {more:,} files more, which the manifest lists</p>" if more else ""
     yield f"<h2>Files</h2>\n{table(files, kind='text')}{further}"
-
-
-def _source(source: Mapping[str, Any]) -> str:
-    return f"{source.get('name')} ({source.get('license', 'license unknown')})"
 
 
 def _terms(about: About) -> str:

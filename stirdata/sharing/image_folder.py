@@ -22,7 +22,8 @@ class ImageFolder(Target):
 
     name = "imagefolder"
     bytes_depend_on = "Python's zlib library and its version"
-    reading = (
+    files = "{split}/**"
+    code = (
         "from torchvision.datasets import ImageFolder\n\n"
         'train = ImageFolder("{split}")\n\n'
         "# or, with what else is known of every image\n"
@@ -65,11 +66,6 @@ class ImageFolder(Target):
                     (folder / split / files[number]).write_bytes(image)
                 export.advance(len(part))
             _write_table(folder / split / "metadata.csv", _table(export, split, files, labels), count)
-
-    def head(self, export: Export) -> dict[str, Any]:
-        """Return where the files of the splits are."""
-        files = [{"split": split, "path": f"{split}/**"} for split in export.records.counts]
-        return {"configs": [{"config_name": "default", "data_files": files}]}
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -62,14 +62,16 @@ class Target(ABC):
         sharded: Whether a split may be several files.
         libraries: Packages that write it, by whose versions the bytes may differ.
         bytes_depend_on: What has to be the same, beside the dataset, for the files to have the same bytes.
-        reading: Python that reads it, where it is the current folder.
+        files: Pattern of the files of ``{split}``, for ``load_dataset``; empty where it does not read them.
+        code: Python that reads it, where it is the current folder; ``{split}`` is its first split.
     """
 
     name: ClassVar[str]
     sharded: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ()
     bytes_depend_on: ClassVar[str] = ""
-    reading: ClassVar[str]
+    files: ClassVar[str] = ""
+    code: ClassVar[str]
 
     def check_installed(self) -> None:
         """Raise MissingLibraryError if a package is missing that writes the form."""
@@ -95,7 +97,18 @@ class Target(ABC):
 
     def head(self, export: Export) -> Mapping[str, object]:
         """Return what goes to the head of the dataset card, by which ``load_dataset`` finds the files."""
-        return {}
+        if not self.files:
+            return {}
+        files = [{"split": split, "path": self.files.format(split=split)} for split in export.records.counts]
+        return {"configs": [{"config_name": "default", "data_files": files}]}
+
+    def features(self, export: Export) -> Mapping[str, Any] | None:
+        """Return the features for the head of the card, where ``load_dataset`` takes them from there."""
+        return None
+
+    def reading(self, export: Export) -> str:
+        """Return Python that reads what was written."""
+        return self.code.format(split=next(iter(export.records.counts)))
 
 
 def target_named(name: str) -> Target:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -46,12 +46,20 @@ class WebDataset(Target):
     name = "webdataset"
     sharded = True
     bytes_depend_on = "Python's zlib library and its version"
-    reading = (
+    files = "{split}-*.tar"
+    code = (
         "import webdataset\n\n"
         'shards = "{split}-{{000000..{last}}}.tar"\n'
         "dataset = webdataset.WebDataset(shards, shardshuffle=False)\n"
         'train = dataset.decode("{decoder}").to_tuple("png", "cls", "json")'
     )
+
+    def reading(self, export: Export) -> str:
+        """Return Python that reads the shards of the first split, in grey or in colour."""
+        split = next(iter(export.records.counts))
+        last = f"{max(export.shard_count(split) - 1, 0):06}"
+        decoder = "pil" if export.records.dataset.num_channels == 3 else "pill"
+        return self.code.format(split=split, last=last, decoder=decoder)
 
     def size(self, export: Export) -> int:
         """Return about how many bytes will be written: a header per file, and whole records."""
@@ -68,11 +76,6 @@ class WebDataset(Target):
                         file.writelines(_members(part.start, images, labels[own], told[own]))
                         export.advance(len(part))
                     file.write(_END)
-
-    def head(self, export: Export) -> dict[str, Any]:
-        """Return where the files of the splits are."""
-        files = [{"split": split, "path": f"{split}-*.tar"} for split in export.records.counts]
-        return {"configs": [{"config_name": "default", "data_files": files}]}
 
 
 def _texts(export: Export, split: str) -> list[bytes]:
@@ -92,16 +95,13 @@ def _members(
     start: int, images: Sequence[bytes], labels: Sequence[int], told: Sequence[bytes]
 ) -> Iterator[bytes]:
     """Yield the files of consecutive images as members of an archive."""
-    contents = [b for triple in zip(images, labels, told, strict=True) for b in _three(*triple)]
+    files = zip(images, labels, told, strict=True)
+    contents = [content for image, label, text in files for content in (image, b"%d" % label, text)]
     names = [f"{number:08}.{end}" for number in range(start, start + len(images)) for end in _ENDS]
     for header, content in zip(_headers(names, list(map(len, contents))), contents, strict=True):
         yield header
         yield content
         yield bytes(-len(content) % _RECORD)
-
-
-def _three(image: bytes, label: int, told: bytes) -> tuple[bytes, bytes, bytes]:
-    return image, b"%d" % label, told
 
 
 def _headers(names: Sequence[str], sizes: Sequence[int]) -> list[bytes]:

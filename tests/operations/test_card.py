@@ -4,10 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from making import save
+from making import small_dataset
 
 from stirdata.errors import MissingFileError, ParameterError, TargetError, TargetExistsError
-from stirdata.executors import Workers
 from stirdata.families import families
 from stirdata.operations.card import NAMES, card
 from stirdata.sharing.card import license_id
@@ -16,10 +15,7 @@ from stirdata.sharing.croissant import authors_of, license_url, page_of, year_of
 
 @pytest.fixture
 def source(tmp_path):
-    with Workers(1) as workers:
-        arrays = families()["mnist-scale"].specimen().make(workers, lambda count: None).arrays
-    save(tmp_path / "data.h5", dict(arrays))
-    return tmp_path / "data.h5"
+    return small_dataset(tmp_path)
 
 
 def test_beside_the_dataset(source):

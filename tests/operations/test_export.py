@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from making import EXPORTS, save
+from making import EXPORTS, save, small_dataset
 
 from stirdata import atomic
 from stirdata.errors import (
@@ -35,10 +35,7 @@ from stirdata.sharing.image_folder import folder_names
 
 @pytest.fixture
 def source(tmp_path):
-    with Workers(1) as workers:
-        arrays = families()["mnist-scale"].specimen().make(workers, lambda count: None).arrays
-    save(tmp_path / "data.h5", dict(arrays))
-    return tmp_path / "data.h5"
+    return small_dataset(tmp_path)
 
 
 def test_what_stands_is_verified_and_left(source, tmp_path):
